@@ -1,0 +1,27 @@
+-- Every code that may stand in a row, with its labels: the seeds' first, the release's own where the seeds do not know the code.
+with connus as (
+    select 'CPF4' as nomenclature, cpf4_code as code, coalesce(libelle_court, libelle) as libelle_court, libelle, true as est_pays, a129_code as parent_code
+    from {{ ref('nomenclature_cpf4') }}
+    union all
+    select 'A129', a129_code, libelle_court, libelle, true, a38_code from {{ ref('nomenclature_a129') }}
+    union all
+    select 'A38', a38_code, libelle_court, libelle, true, null from {{ ref('nomenclature_a38') }}
+    union all
+    select 'PAYS', pays_code, pays, pays, est_pays, null from {{ ref('pays') }}
+),
+
+nouveaux as (
+    select
+        libelles.nomenclature,
+        libelles.code,
+        case when length(libelles.libelle) <= 40 then libelles.libelle else left(libelles.libelle, 39) || '…' end as libelle_court,
+        libelles.libelle,
+        true as est_pays,
+        null as parent_code
+    from {{ ref('stg_douane__libelles') }} as libelles
+    anti join connus using (nomenclature, code)
+)
+
+select *, true as est_repertorie from connus
+union all
+select *, false from nouveaux

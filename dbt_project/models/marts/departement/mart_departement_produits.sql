@@ -1,0 +1,15 @@
+select
+    periode,
+    niveau,
+    code,
+    flux,
+    produit_code,
+    produit,
+    produit_libelle,
+    valeur_eur,
+    part_pct,
+    rang,
+    nb_produits
+from {{ ref('int_produits__grouped') }}
+where niveau = 'departement'
+order by periode, code, flux, rang

@@ -1,0 +1,14 @@
+{# maille: departement (100 of them) or national (18 régions and France); two flows, each period. #}
+{% test covers_all_territories(model, maille) %}
+select periodes.periode, territoires.niveau, territoires.code, flux.flux
+from {{ ref('int_periodes') }} as periodes
+cross join {{ ref('int_territoires') }} as territoires
+cross join (values ('export'), ('import')) as flux(flux)
+anti join {{ model }} as present
+    on
+        periodes.periode = present.periode
+        and territoires.niveau = present.niveau
+        and territoires.code = present.code
+        and flux.flux = present.flux
+where territoires.niveau {{ '=' if maille == 'departement' else '!=' }} 'departement'
+{% endtest %}

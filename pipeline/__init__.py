@@ -1,0 +1,16 @@
+"""Foreign-trade fiches of French territories: from the customs' archives to printed pages.
+
+The tour. Data flow one way, through these rooms:
+
+`sources/` finds releases: the embedded example, a folder. `archive/` judges each archive, keeps it as it came, and turns its
+rows into Parquet. `dbt_project/` (SQL, beside this package) says what is true: what codes mean, what is summed, what ranks.
+`marts.py` is the one door to its results. `charts/` turns a mart's frame into a figure and draws it. `fiche/` binds figures,
+tables and sentences into a PDF, a page and a bundle. `defs/` tells Dagster that all these exist, in which order and with
+which checks; `definitions.py` loads it, and `cli.py` launches the same jobs from a terminal.
+
+Shared by all: `settings.py` (an operator's choices), `paths.py`, `territoires.py` (who has a fiche), `typographie.py` (how
+numbers are printed, the only place where one is rounded), `errors.py` (failures in four parts), `progress.py`, `dbt.py`.
+
+If a journalist could dispute it, it is SQL. If a designer could, it is `charts/` or `fiche/`. If an operator could, it is
+`defs/`. Only `defs/`, `definitions.py` and `cli.py` import Dagster.
+"""

@@ -1,0 +1,166 @@
+"""Is this archive what it claims to be? Pure verdicts on a ZIP and its members; nothing is written.
+
+Add here: one more thing that a customs archive must satisfy before its rows are read. Keep out: verdicts on rows
+(`tables.py`), meanings of codes (dbt).
+"""
+
+import csv
+import io
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import ReleaseError
+
+ARCHIVE = re.compile(r"(?i)\d{6}[-_](stat-)?regional(-ce)?[-_]?(\d{4})?[-_](import|export)\.zip$")
+DATA_MEMBER = re.compile(r"(?i)(^|/)(REGIONAL_CPF4PAYS[EI]|Region(al)?_\d{4}_(Import|Export))\.txt$")
+LABEL_MEMBER = re.compile(r"(?i)(^|/)Libelle_(A129|CPF4|PAYS)[^/]*\.txt$")
+VINTAGE = re.compile(r"(?<!\d)(20\d\d(?:0[1-9]|1[0-2]))(?!\d)")
+EXAMPLE_MARK = "Données d'exemple"
+MAX_BYTES = 8 * 1024**3  # unpacked, all members: a forty-million-row archive is about 1.5 GB; more is a bomb
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an archive holds: its data member, its label members by nomenclature (A129, CPF4, PAYS), flow, vintage."""
+
+    data_member: str
+    label_members: dict[str, str]
+    flux: str  # I or E
+    vintage: str  # AAAAMM
+    est_exemple: bool
+
+
+def is_archive_name(name: str) -> bool:
+    """Does a file or link name look like a regional release of the customs?"""
+    return ARCHIVE.search(name) is not None
+
+
+def inspect(path: Path, name: str | None = None) -> Contents:
+    """Read the directory of the archive at `path` (published as `name`) and say what it holds.
+
+    Raises ReleaseError for anything that is not a customs regional archive. CRCs are checked where the bytes are
+    read (`tables.py`): reading them here too would unpack everything twice.
+    """
+    name = name or path.name
+    _is_not_an_html_page(path, name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            comment = archive.comment.decode("utf-8", "replace")
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        raise ReleaseError(
+            f"A ZIP archive was expected; {name} ({path.stat().st_size:,} bytes) cannot be opened as one: {error}.",
+            where=str(path),
+            cause="the download was cut before its end, or the file was altered on its way",
+            remedy="download the archive again, compare its size with the one on the customs' page, and run again",
+            check="is_a_real_archive",
+        ) from error
+    _stays_in_its_folder(members, path)
+    _is_not_a_bomb(members, path)
+    data = [m.filename for m in members if DATA_MEMBER.search(m.filename)]
+    if len(data) != 1:
+        held = ", ".join(m.filename for m in members[:8]) or "nothing"
+        raise ReleaseError(
+            f"Exactly one data member was expected (such as Region_2024_Export.txt or REGIONAL_CPF4PAYSE.txt); "
+            f"{name} has {len(data)}. It holds: {held}.",
+            where=str(path),
+            cause="another product of the customs (national or per-region base), or a new naming of the members",
+            remedy="take the regional archives from the page of full bases; if the names changed, adapt DATA_MEMBER in archive/inspect.py",
+            check="has_exactly_one_data_member",
+        )
+    labels = {m.group(2).upper(): i.filename for i in members if (m := LABEL_MEMBER.search(i.filename))}
+    member = data[0]
+    return Contents(member, labels, _flux(member), _vintage(name, members), comment.startswith(EXAMPLE_MARK))
+
+
+def read_labels(path: Path, contents: Contents) -> list[tuple[str, str, str, str, str]]:
+    """All rows of the label members: (nomenclature, code, label, first month, last month).
+
+    The files come as UTF-8 with or without BOM or as Windows-1252, whatever the readme says.
+    """
+    rows = []
+    with zipfile.ZipFile(path) as archive:
+        for nomenclature, member in sorted(contents.label_members.items()):
+            payload = archive.read(member)
+            try:
+                text = payload.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                text = payload.decode("cp1252", "replace")
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=";"):
+                if len(row) >= 4:
+                    code, label, debut, fin = (field.strip() for field in row[:4])
+                    rows.append((nomenclature, code, label.replace(" | ", " ; "), debut, fin))
+    return rows
+
+
+def _is_not_an_html_page(path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        raise ReleaseError(
+            f"A ZIP archive was expected; {name} is empty (0 bytes).",
+            where=str(path),
+            cause="a download that never began, or a disk that was full",
+            remedy="delete the file, download it again, and run again",
+            check="is_a_real_archive",
+        )
+    if re.match(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", start):
+        raise ReleaseError(
+            f"A ZIP archive was expected; {name} is a web page: it begins with {start.lstrip()[:40].decode('utf-8', 'replace')!r}.",
+            where=str(path),
+            cause="the site answered with an error or a consent page, saved under the archive's name",
+            remedy="open the link in a browser, save the archive itself, and run again",
+            check="is_not_an_html_page",
+        )
+
+
+def _stays_in_its_folder(members: list[zipfile.ZipInfo], path: Path) -> None:
+    for member in members:
+        raw = getattr(member, "orig_filename", member.filename).replace("\\", "/")
+        if raw.startswith("/") or re.match(r"^[A-Za-z]:", raw) or ".." in PurePosixPath(raw).parts:
+            raise ReleaseError(
+                f"Members that stay inside their folder were expected; {path.name} holds {raw!r}.",
+                where=str(path),
+                cause="an archive made to write elsewhere on the disk: it does not come from the customs",
+                remedy="do not unpack it; delete it and take the archive from the customs' own page",
+                check="members_stay_in_their_folder",
+            )
+        if member.flag_bits & 0x1:
+            raise ReleaseError(
+                f"Plain members were expected; {raw!r} in {path.name} is encrypted.",
+                where=str(path),
+                cause="an archive repacked with a password",
+                remedy="take the archive as the customs publish it",
+                check="is_a_real_archive",
+            )
+
+
+def _is_not_a_bomb(members: list[zipfile.ZipInfo], path: Path) -> None:
+    total = sum(member.file_size for member in members)
+    if total > MAX_BYTES:
+        raise ReleaseError(
+            f"At most {MAX_BYTES:,} bytes were expected once unpacked; {path.name} announces {total:,}.",
+            where=str(path),
+            cause="not a release of the customs, whose year is below 100 MB",
+            remedy="do not unpack it; take the archive from the customs' own page",
+            check="is_not_a_bomb",
+        )
+
+
+def _flux(member: str) -> str:
+    """I or E, from the member's name: the page's file names are less reliable."""
+    base = PurePosixPath(member).stem.lower()
+    return "I" if base.endswith(("import", "paysi")) else "E"
+
+
+def _vintage(name: str, members: list[zipfile.ZipInfo]) -> str:
+    """AAAAMM from the archive's name; else the month of its newest member, which is when it was made.
+
+    An archive without either (ZIP's own zero is 1980) is taken as made « some day »: 209912 forbids no quarter.
+    """
+    if found := VINTAGE.search(name):
+        return found.group(1)
+    year, month = max(member.date_time[:2] for member in members)
+    return f"{year:04d}{month:02d}" if year > 2000 else "209912"

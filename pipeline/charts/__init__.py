@@ -1,0 +1,112 @@
+"""Frames in, figures out.
+
+`theme` says how figures look, `texte` measures and places their words; `balance`, `produits` and `flux` each turn one mart's
+frame into a plain plotly dict with every text already printed in French; `navigateur` finds a browser and `render` draws with it.
+
+Add here: a subject (a figure, its text alternative, its sentence when there is nothing to draw). Keep out: drawing itself, and
+any statistic: amounts, ranks, shares and « Autres » come from the marts.
+The same dict is drawn to SVG and PNG, and drawn again by plotly.js in the HTML fiche.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from pipeline.charts import balance, flux, produits, theme
+from pipeline.territoires import Territoire
+from pipeline.typographie import INSECABLE, liste, montant, nombre, pct
+
+SUJETS = ("balance", "produits", "flux-export", "flux-import")
+
+Rows = list[dict[Any, Any]]
+
+
+def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None:
+    """The plotly dict of one subject for one territory and period; None when there is nothing to draw.
+
+    `frames`: the marts `balance`, `produits` and `flux` by name, filtered. Sizes are in `layout.width` and `layout.height`.
+    """
+    if sujet == "balance":
+        return balance.figure(frames["balance"])
+    if sujet == "produits":
+        return produits.figure(frames["produits"])
+    return flux.figure(frames["flux"], sujet.removeprefix("flux-"))
+
+
+def alternative(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territoire) -> str:
+    """What the figure says, in two to four French sentences, for those who do not see it; "" when there is nothing to draw."""
+    if sujet == "balance":
+        return _alternative_balance(frames["balance"].to_dict("records"), territoire)
+    if sujet == "produits":
+        return _alternative_produits(frames["produits"].to_dict("records"), territoire)
+    flow = sujet.removeprefix("flux-")
+    return _alternative_flux([row for row in frames["flux"].to_dict("records") if row["flux"] == flow], flow, territoire)
+
+
+def phrase_vide(sujet: str, territoire: Territoire) -> str:
+    """The sentence that stands in for a figure with nothing to draw; the caller's page gives the period."""
+    what = {
+        "balance": "Aucun échange de biens avec l’étranger n’est enregistré",
+        "produits": "Aucun échange de biens avec l’étranger n’est enregistré",
+        "flux-export": "Aucune exportation de biens n’est enregistrée",
+        "flux-import": "Aucune importation de biens n’est enregistrée",
+    }[sujet]
+    return f"{what} {territoire.nom_dans} sur la période."
+
+
+def _alternative_balance(rows: Rows, territoire: Territoire) -> str:
+    partners = [row for row in rows if row["pays_code"] != "AUTRES"]
+    if not partners:
+        return ""
+    told = [
+        f"{row['pays']} (importations {montant(row['import_eur'])}, exportations {montant(row['export_eur'])}, "
+        f"solde {montant(row['solde_eur'], signe=True)})"
+        for row in partners[:3]
+    ]
+    others = [
+        f" Autres pays ({nombre(row['nb_pays'])}){INSECABLE}: importations {montant(row['import_eur'])}, "
+        f"exportations {montant(row['export_eur'])}."
+        for row in rows
+        if row["pays_code"] == "AUTRES"
+    ]
+    return (
+        f"Diagramme en papillon des importations et des exportations {territoire.nom_de} par pays, avec leur solde, "
+        f"dans l’ordre du total des échanges. Premiers partenaires{INSECABLE}: {' ; '.join(told)}." + "".join(others)
+    ).replace(" ;", f"{INSECABLE};")
+
+
+def _alternative_produits(rows: Rows, territoire: Territoire) -> str:
+    told = []
+    for flow in ("import", "export"):
+        goods = [row for row in rows if row["flux"] == flow]
+        if goods:
+            first = [f"{row['produit']} {pct(row['part_pct'])}" for row in goods if row["produit_code"] != "AUTRES"][:3]
+            total = montant(sum(row["valeur_eur"] for row in goods))
+            told.append(f" {theme.NOM_FLUX[flow]}{INSECABLE}: {total}, dont {liste(first)}.")
+    if not told:
+        return ""
+    return f"Surfaces proportionnelles aux montants des produits échangés {territoire.nom_dans}, à la même échelle." + "".join(
+        told
+    )
+
+
+def _alternative_flux(rows: Rows, flow: str, territoire: Territoire) -> str:
+    if not rows:
+        return ""
+    main = sorted((row for row in rows if row["est_principal"]), key=lambda row: -row["valeur_eur"])
+    sides = (
+        ("exportations", "des produits vers les pays de destination")
+        if flow == "export"
+        else ("importations", "des pays d’origine vers les produits")
+    )
+    named = {
+        side: {row[side]: row[f"{side}_valeur_eur"] for row in sorted(rows, key=lambda row: row[f"{side}_rang"])}
+        for side in ("produit", "pays")
+    }
+    text = f"Diagramme de flux des {sides[0]} {territoire.nom_de}, {sides[1]}."
+    for side, title in (("produit", "Premiers produits"), ("pays", "Premiers pays")):
+        text += f" {title}{INSECABLE}: {liste([f'{name} ({montant(value)})' for name, value in list(named[side].items())[:3]])}."
+    if main:
+        arrows = [f"{row['produit']} et {row['pays']}, {montant(row['valeur_eur'])}" for row in main]
+        text += f" Principaux flux, en rouge{INSECABLE}: {f'{INSECABLE}; '.join(arrows)}."
+    return text

@@ -1,0 +1,60 @@
+"""Every figure of some territories, as files: `<folder>/<territoire.slug>/<sujet>.svg`, `.png` and `.json` (its plotly dict).
+
+Add here: which files a figure leaves for those who bind fiches. Keep out: how one is drawn (`render.py`).
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.charts import SUJETS, figure
+from pipeline.charts.render import Figure, render
+from pipeline.errors import ComexError
+from pipeline.marts import Marts
+from pipeline.territoires import Territoire
+
+SUFFIXES = (".svg", ".png", ".json")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One subject of one territory: `erreur` is None when its files are in place."""
+
+    territoire: Territoire
+    sujet: str
+    erreur: ComexError | None = None
+
+
+def draw(territoires: Iterable[Territoire], marts: Marts, folder: Path, sujets: Iterable[str] = SUJETS) -> Iterator[Drawn]:
+    """Draw `sujets` of `territoires`; a subject with nothing to draw leaves no file and is not yielded."""
+    wanted: dict[str, tuple[Territoire, str]] = {}
+    kept_out: list[Drawn] = []
+    sujets = tuple(sujets)
+
+    def figures() -> Iterator[Figure]:
+        for territoire in territoires:
+            place = folder / territoire.slug
+            for sujet in sujets:
+                for suffix in SUFFIXES:
+                    (place / sujet).with_suffix(suffix).unlink(missing_ok=True)
+            try:
+                frames = marts.territoire(territoire)
+            except ComexError as error:
+                kept_out.extend(Drawn(territoire, sujet, error) for sujet in sujets)
+                continue
+            for sujet in sujets:
+                spec = figure(sujet, frames)
+                if spec is None:
+                    continue
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f"{sujet}.json").write_text(
+                    json.dumps(spec, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
+                )
+                name = f"{marts.periode}/{territoire.slug}/{sujet}"
+                wanted[name] = (territoire, sujet)
+                yield Figure(name, spec, svg=place / f"{sujet}.svg", png=place / f"{sujet}.png")
+
+    for rendu in render(figures()):
+        yield Drawn(*wanted[rendu.figure.name], rendu.erreur)
+    yield from kept_out

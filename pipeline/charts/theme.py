@@ -1,0 +1,73 @@
+"""How figures look: colours, type sizes, dimensions, and the empty canvas they are drawn on.
+
+Add here: whatever a designer would want to change in one place. Keep out: anything that depends on the data.
+Lengths are pixels of a figure 720 px wide, printed 180 mm wide: 1 px is 0.71 pt, so the smallest type (10 px) prints at 7.1 pt.
+The palette holds for colour-blind readers: imports and exports differ in lightness and side, principal flows and balances
+carry a printed value or a sign besides their colour. `tests/unit/test_charts.py` checks the contrasts (WCAG 2.2).
+"""
+
+from typing import Any
+
+POLICE = "Source Sans Pro"
+
+ENCRE = "#1A1D24"
+ENCRE_DOUCE = "#5A6170"
+FOND = "#FFFFFF"
+FILET = "#E1E4E9"  # hairlines between rows: decoration, nothing is read from them
+GUIDE = "#9AA1AC"  # leader lines and axes
+
+COULEUR = {"import": "#2E6CB3", "export": "#54277F"}
+COULEUR_FIN = {"import": "#4F7FB8", "export": "#8A62AE"}  # lightest tile of a treemap, still ≥ 3 on paper
+AUTRES = "#6C7380"  # the rest, as a node or an outline
+AUTRES_FOND = "#EDEFF2"  # the rest as a large tile, which must not weigh more than what is named
+PRINCIPAL = "#C2152D"
+PRINCIPAL_VOILE = "rgba(194,21,45,0.85)"  # crossing ribbons stay apart
+LIEN = "rgba(96,104,120,0.25)"
+SOLDE = {True: "#17703F", False: "#B3192C"}  # surplus, deficit
+
+LARGEUR = 720
+CORPS = 11.5
+PETIT = 10.5
+MINIMUM = 10.0
+TITRE = 12.5
+INTERLIGNE = 1.2
+INTERLIGNE_PLOTLY = 1.3  # of `<br>` inside one text
+GRAND = 10_000_000_000  # €: from this amount on, all amounts of the figure may be in Md€
+
+# A département's Sankey has a page of its own; those of its région and of France share one.
+HAUTEUR_FLUX = {"departement": 590, "region": 440, "france": 440}
+
+NOM_FLUX = {"import": "Importations", "export": "Exportations"}
+
+
+def degrade(flux: str, part: float) -> str:
+    """Colour of a tile: `part` 0 is the flow's own colour, 1 its lightest tone."""
+    ends = (COULEUR[flux], COULEUR_FIN[flux])
+    a, b = (tuple(int(color[i : i + 2], 16) for i in (1, 3, 5)) for color in ends)
+    return "#" + "".join(f"{round(x + (y - x) * part):02X}" for x, y in zip(a, b, strict=True))
+
+
+def toile(hauteur: float) -> dict[str, Any]:
+    """Layout of an empty canvas: axes `x` and `y` count pixels from the top left corner."""
+    pixels = {"visible": False, "fixedrange": True, "domain": [0, 1]}
+    return {
+        "template": {},
+        "width": LARGEUR,
+        "height": round(hauteur),
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
+        "paper_bgcolor": FOND,
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": POLICE, "size": CORPS, "color": ENCRE},
+        "separators": ",\u202f",
+        "showlegend": False,
+        "dragmode": False,
+        "hovermode": "closest",
+        "hoverlabel": {
+            "font": {"family": POLICE, "size": 13, "color": ENCRE},
+            "bgcolor": FOND,
+            "bordercolor": GUIDE,
+            "align": "left",
+        },
+        "xaxis": {**pixels, "range": [0, LARGEUR]},
+        "yaxis": {**pixels, "range": [round(hauteur), 0]},
+    }

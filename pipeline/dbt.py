@@ -1,0 +1,63 @@
+"""How dbt is called: the folder it works in, the variables it is given, and a plain call for tests and the benchmark.
+
+Add here: a variable that the models need. Keep out: anything the models decide.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.errors import DataError
+from pipeline.paths import DBT_PROJECT, Paths
+
+EXECUTABLE = str(Path(sys.executable).with_name("dbt"))  # the environment's own, whether it is activated or not
+
+
+def environment(paths: Paths) -> dict[str, str]:
+    """Environment variables that the project's files read."""
+    return {
+        "COMEX_WAREHOUSE": str(paths.warehouse),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_PROFILES_DIR": str(DBT_PROJECT),
+    }
+
+
+def build_arguments(niveau_produit: str, periode: str) -> list[str]:
+    """The `dbt build` that makes every model and runs every test for this period."""
+    return ["build", "--vars", json.dumps({"niveau_produit": niveau_produit, "periode": periode})]
+
+
+def manifest() -> Path:
+    """dbt's manifest, parsed anew when it is missing or older than a file of the project."""
+    path = DBT_PROJECT / "target" / "manifest.json"
+    patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros/*", "tests/**/*")
+    newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_PROJECT.glob(pattern))
+    if not path.exists() or path.stat().st_mtime < newest:
+        _run(["parse"], {})
+    return path
+
+
+def build(paths: Paths, niveau_produit: str, periode: str) -> None:
+    """`dbt build` without Dagster. Raises DataError with dbt's last lines when a model or a test fails."""
+    paths.marts.mkdir(parents=True, exist_ok=True)
+    _run(build_arguments(niveau_produit, periode), environment(paths))
+
+
+def _run(arguments: list[str], variables: dict[str, str]) -> None:
+    done = subprocess.run(
+        [EXECUTABLE, *arguments],
+        cwd=DBT_PROJECT,
+        env=os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_PROFILES_DIR": str(DBT_PROJECT)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DataError(
+            f"`dbt {arguments[0]}` was expected to pass; it ended with code {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-1000:]}",
+            where=str(DBT_PROJECT),
+            cause="a data test failed, or a model does not fit this DuckDB",
+            remedy="read the first failure above; `dbt build --select NAME` runs one model alone",
+        )

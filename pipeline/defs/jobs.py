@@ -1,0 +1,26 @@
+"""The runs that people launch, for one département or a range of them.
+
+Add here: a selection of assets worth a name. Keep out: when runs start.
+"""
+
+import dagster as dg
+
+from pipeline.defs.charts import chart_key
+from pipeline.defs.fiches import FICHES, INDEX
+from pipeline.defs.partitions import DEPARTEMENTS
+
+everything = dg.define_asset_job(
+    "everything",
+    dg.AssetSelection.all(),
+    partitions_def=DEPARTEMENTS,
+    description="From the source to the fiches. Launch it for one département, or for the range 01…976: the country in one run.",
+)
+
+departements = dg.define_asset_job(
+    "departements",
+    dg.AssetSelection.assets(
+        *(chart_key(sujet) for sujet in ("balance", "produits", "flux-export", "flux-import")), FICHES, INDEX
+    ),
+    partitions_def=DEPARTEMENTS,
+    description="Charts and fiches alone, from the marts and national charts of the last full run.",
+)

@@ -1,0 +1,109 @@
+"""From a source's archives to typed rows, with the checks that block all that follows.
+
+Add here: a check on files and rows as they came. Keep out: the verdicts themselves (`archive/`), meanings of codes (dbt).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pipeline.archive import store, tables
+from pipeline.defs.partitions import ONE_RUN
+from pipeline.defs.resources import Workspace
+from pipeline.errors import ComexError
+from pipeline.sources import open_source
+
+TABLES = ("echanges", "releases", "libelles")
+ARCHIVES = dg.AssetKey(["raw", "archives"])
+ECHANGES = dg.AssetKey(["raw", "echanges"])
+
+BLOCKING = {
+    "is_not_an_html_page": "Each archive is a file of its own kind, not a web page saved under its name.",
+    "is_a_real_archive": "Each archive opens as a ZIP and the CRC of every member holds.",
+    "members_stay_in_their_folder": "No member has a path that leaves the folder.",
+    "is_not_a_bomb": "What the archive announces once unpacked has a plausible size.",
+    "has_exactly_one_data_member": "Each archive holds one data member, under a name the customs use.",
+    "has_ten_fields": "Every row has ten fields.",
+    **{name: f"Every row has {expected}." for name, (_, expected, _) in tables.VERDICTS.items()},
+    "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
+}
+
+
+@dg.multi_asset(
+    name="raw",
+    specs=[
+        dg.AssetSpec(
+            ARCHIVES, group_name="raw", kinds={"file"}, description="Archives as the customs published them, kept for ever."
+        ),
+        *(
+            dg.AssetSpec(
+                ["raw", table],
+                deps=[ARCHIVES],
+                group_name="raw",
+                kinds={"parquet"},
+                description={
+                    "echanges": "Rows of the data members, typed, nothing dropped.",
+                    "releases": "One row an archive of this run: vintage, flow, rows, euros.",
+                    "libelles": "Rows of the companion label files.",
+                }[table],
+            )
+            for table in TABLES
+        ),
+    ],
+    check_specs=[dg.AssetCheckSpec(name, asset=ECHANGES, blocking=True, description=text) for name, text in BLOCKING.items()]
+    + [
+        dg.AssetCheckSpec(
+            "masses_and_keys_are_complete",
+            asset=ECHANGES,
+            description="Every row has a mass, and a key of its own. Otherwise the values count all the same; here is how much is concerned.",
+        )
+    ],
+    backfill_policy=ONE_RUN,
+)
+def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Keep what the source offers and extract its rows; one bad archive stops the run before anything is replaced."""
+    paths = workspace.paths
+    try:
+        source = open_source(workspace.settings, paths)
+        kept = [
+            store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / source.id) for offer in source.offers
+        ]
+        releases = tables.build(kept, paths.raw_tables)
+        periode = tables.choose_period(releases, workspace.settings.periode)
+    except ComexError as error:
+        if error.check in BLOCKING:
+            yield dg.AssetCheckResult(check_name=error.check, asset_key=ECHANGES, passed=False, description=str(error))
+        raise dg.Failure(str(error), allow_retries=False) from error
+    for name in BLOCKING:
+        yield dg.AssetCheckResult(check_name=name, asset_key=ECHANGES, passed=True)
+    absent, repeated = sum(r.masses_absentes for r in releases), sum(r.cles_repetees for r in releases)
+    yield dg.AssetCheckResult(
+        check_name="masses_and_keys_are_complete",
+        asset_key=ECHANGES,
+        passed=not absent and not repeated,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "rows_without_mass": absent,
+            "their_eur": sum(r.masses_absentes_eur for r in releases),
+            "rows_with_a_repeated_key": repeated,
+            "eur_of_repeated_keys": sum(r.cles_repetees_eur for r in releases),
+        },
+    )
+    context.log.info(f"{source.label}: {len(releases)} archives, {sum(r.lignes for r in releases):,} rows, period {periode}")
+    listing = dg.MetadataValue.md(
+        "| archive | vintage | flux | lignes | euros | sha256 |\n|---|---|---|--:|--:|---|\n"
+        + "\n".join(f"| {r.nom} | {r.vintage} | {r.flux} | {r.lignes:,} | {r.valeur_eur:,} | {r.release_id} |" for r in releases)
+    )
+    yield dg.MaterializeResult(
+        ARCHIVES,
+        metadata={"source": source.label, "archives": listing, "path": dg.MetadataValue.path(paths.raw / source.id)},
+        data_version=dg.DataVersion("-".join(release.release_id for release in releases)),
+    )
+    rows = {"echanges": sum(r.lignes for r in releases), "releases": len(releases)}
+    for table in TABLES:
+        yield dg.MaterializeResult(
+            ["raw", table],
+            metadata={"path": dg.MetadataValue.path(paths.raw_tables / table)}
+            | ({"dagster/row_count": rows[table], "periode": periode} if table in rows else {}),
+            data_version=dg.DataVersion("-".join(release.release_id for release in releases)),
+        )

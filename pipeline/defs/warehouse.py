@@ -1,0 +1,48 @@
+"""The dbt project as assets: each model, seed and test under its own name, and the check on what was quarantined.
+
+Add here: a check that needs a setting of the operator. Keep out: every other check on figures: those are dbt tests.
+"""
+
+import os
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, dbt_assets
+
+from pipeline import dbt as dbt_call
+from pipeline.defs.partitions import ONE_RUN
+from pipeline.defs.resources import Workspace
+
+
+@dbt_assets(manifest=dbt_call.manifest(), backfill_policy=ONE_RUN, pool="warehouse")
+def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace: Workspace) -> Iterator:
+    """`dbt build`: seeds, models and tests; a failing test keeps all that is downstream from being made."""
+    paths = workspace.paths
+    paths.marts.mkdir(parents=True, exist_ok=True)
+    os.environ.update(dbt_call.environment(paths))
+    settings = workspace.settings
+    yield from dbt.cli(dbt_call.build_arguments(settings.niveau_produit, workspace.period()), context=context).stream()
+
+
+@dg.asset_check(
+    asset=dg.AssetKey("mart_national_quarantaine"),
+    additional_deps=[dg.AssetKey("mart_national_reperes")],
+    blocking=True,
+    description="Codes that no table knows carry less than COMEX_QUARANTAINE_MAX_PCT of a flow; what they carry is kept out of all totals.",
+)
+def codes_are_known(workspace: Workspace) -> dg.AssetCheckResult:
+    """Warns as soon as a row is quarantined, blocks above the operator's limit; tells codes, rows and euros."""
+    marts = workspace.marts()
+    limit = workspace.settings.quarantaine_max_pct
+    notice = marts.quarantine_notice(limit)
+    offenders = marts.quarantaine.head(200).to_markdown(index=False) if notice else ""
+    return dg.AssetCheckResult(
+        passed=notice is None,
+        severity=dg.AssetCheckSeverity.ERROR if marts.quarantine_exceeds(limit) else dg.AssetCheckSeverity.WARN,
+        description=str(notice) if notice else "All codes are known.",
+        metadata={
+            "lignes": int(marts.quarantaine["lignes"].sum()),
+            "valeur_eur": int(marts.quarantaine["valeur_eur"].sum()),
+            "offenders": dg.MetadataValue.md(offenders),
+        },
+    )

@@ -1,0 +1,45 @@
+"""The errors a user can cause, each written for the person who meets it.
+
+Add here: a class when a caller must tell a new kind of failure apart. Keep out: wording of one particular failure
+(it belongs where the failure is found), and bugs (let those raise what they raise).
+"""
+
+
+class ComexError(Exception):
+    """A failure told in four parts: what was expected and found, where, the likely cause, what to do.
+
+    The parts are plain English sentences, with numbers; `str()` gives them one a line. `check` names the verdict that
+    failed, where a quality check shows it.
+    """
+
+    def __init__(self, expected_found: str, *, where: str, cause: str, remedy: str, check: str | None = None) -> None:
+        self.expected_found = expected_found
+        self.where = where
+        self.cause = cause
+        self.remedy = remedy
+        self.check = check
+        super().__init__(expected_found, where, cause, remedy)
+
+    def __str__(self) -> str:
+        """The four parts, one a line."""
+        return f"{self.expected_found}\n  where: {self.where}\n  likely cause: {self.cause}\n  what to do: {self.remedy}"
+
+
+class SettingError(ComexError):
+    """Something that was asked for does not exist: a source, a period, a territory, a product level."""
+
+
+class ReleaseError(ComexError):
+    """An archive, or a set of archives, is not what the customs publish."""
+
+
+class DataError(ComexError):
+    """The data were read, and cannot carry the figure that was asked."""
+
+
+class RenderError(ComexError):
+    """A chart, a page or a PDF could not be made: browser, font, compiler."""
+
+
+class OutputError(ComexError):
+    """The outputs could not be written: disk full, read-only, or held by another run."""

@@ -1,0 +1,107 @@
+"""The one door to the marts: a frame, or an error that helps. Python never opens the warehouse file itself.
+
+Add here: a way to ask for rows of a mart. Keep out: sums, ranks, shares: those are SQL (`dbt_project/models`).
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from pipeline.errors import DataError
+from pipeline.territoires import Territoire, tous
+
+SUJETS = ("reperes", "balance", "produits", "flux")
+
+
+class Marts:
+    """The Parquet marts of `folder` for one period, read once and cut by territory."""
+
+    def __init__(self, folder: Path, periode: str) -> None:
+        self.folder = folder
+        self.periode = periode
+
+    @cached_property
+    def _frames(self) -> dict[str, dict[tuple[str, str], pd.DataFrame]]:
+        return {
+            sujet: {
+                key: frame.reset_index(drop=True)
+                for maille in ("departement", "national")
+                for key, frame in self._read(f"mart_{maille}_{sujet}").groupby(["niveau", "code"], sort=False)
+            }
+            for sujet in SUJETS
+        }  # pyright: ignore[reportReturnType]
+
+    def territoire(self, territoire: Territoire) -> dict[str, pd.DataFrame]:
+        """Frames of one territory, by mart: reperes, balance, produits, flux (the last three empty without trade).
+
+        Raises DataError when the territory is not in the marts.
+        """
+        key = (territoire.niveau, territoire.code)
+        if key not in self._frames["reperes"]:
+            raise DataError(
+                f"mart_…_reperes was expected to hold {territoire.code} ({territoire.nom}) for {self.periode};"
+                f" it holds {len(self._frames['reperes'])} of {len(tous())} territories.",
+                where=str(self.folder),
+                cause="the marts were built from other releases, or by an older version",
+                remedy="run `make fiches` again, which rebuilds the marts",
+            )
+        empty = {sujet: next(iter(frames.values())).iloc[:0] for sujet, frames in self._frames.items() if frames}
+        return {sujet: self._frames[sujet].get(key, empty[sujet]) for sujet in SUJETS}
+
+    @cached_property
+    def classement(self) -> pd.DataFrame:
+        """The 100 départements by flow and rank."""
+        return self._read("mart_national_classement")
+
+    @cached_property
+    def reperes(self) -> pd.DataFrame:
+        """Headline figures of all territories."""
+        return pd.concat([self._read("mart_departement_reperes"), self._read("mart_national_reperes")], ignore_index=True)
+
+    @cached_property
+    def quarantaine(self) -> pd.DataFrame:
+        """What is kept out of the totals, all quarters; no row when every code is known."""
+        return self._read("mart_national_quarantaine", par_periode=False)
+
+    def quarantine_exceeds(self, limit_pct: float) -> bool:
+        """Does the quarantine of this period take more than `limit_pct` of the euros of a national flow?"""
+        france = self.reperes[self.reperes["niveau"] == "france"]
+        return bool((france["quarantaine_pct"] > limit_pct).any())
+
+    def quarantine_notice(self, limit_pct: float) -> DataError | None:
+        """What is kept out of the totals, in four parts; None when every code is known."""
+        if self.quarantaine.empty:
+            return None
+        codes = self.quarantaine.groupby(["motif", "code_source"], as_index=False)[["lignes", "valeur_eur"]].sum()
+        told = ", ".join(
+            f"{row.motif} {row.code_source!r} ({row.lignes:,} rows, {row.valeur_eur:,} €)" for row in codes.head(8).itertuples()
+        )
+        france = self.reperes[self.reperes["niveau"] == "france"]
+        shares = ", ".join(f"{row.flux} {row.quarantaine_pct:.4f} %" for row in france.itertuples() if row.quarantaine_eur)
+        return DataError(
+            f"Codes of the seeds or of the release's own label files were expected; {int(self.quarantaine['lignes'].sum()):,} rows"
+            f" have others: {told}{' …' if len(codes) > 8 else ''}. They are kept out of all totals: {shares or '0 %'} in {self.periode}"
+            f" (blocked above {limit_pct} % of a flow).",
+            where=str(self.folder / "mart_national_quarantaine.parquet"),
+            cause="a code that the customs created since the seeds were made, or a damaged row",
+            remedy="add the code to dbt_project/seeds with its source, or raise COMEX_QUARANTAINE_MAX_PCT knowingly, and run again",
+            check="codes_are_known",
+        )
+
+    def _read(self, mart: str, *, par_periode: bool = True) -> pd.DataFrame:
+        path = self.folder / f"{mart}.parquet"
+        if not path.exists():
+            raise DataError(
+                f"{path.name} was expected; the folder holds {len(list(self.folder.glob('*.parquet')))} marts.",
+                where=str(self.folder),
+                cause="no build has finished here yet, or the last one failed before its marts",
+                remedy="run `make fiches`, and read its first error",
+            )
+        # dbt writes one row of NULLs for an empty mart: `flux` and `niveau` are never null otherwise.
+        key = "flux" if mart.endswith("quarantaine") else "periode"
+        condition = f"{key} is not null" + (f" and periode = '{self.periode}'" if par_periode else "")
+        frame = duckdb.sql(f"from read_parquet('{path}') where {condition}").df()
+        optional = {column: "Int64" for column in ("valeur_precedente_eur", "rang_france") if column in frame}
+        return frame.astype(optional)

@@ -1,0 +1,69 @@
+"""Every path of the outputs, from one root.
+
+Add here: a new place that the machine writes to. Keep out: names inside a bundle (`fiche/bundle.py`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.settings import ROOT
+
+DBT_PROJECT = ROOT / "dbt_project"
+SEEDS = DBT_PROJECT / "seeds"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where things go under `home` (an absolute folder)."""
+
+    home: Path
+
+    @property
+    def kiosk(self) -> Path:
+        """The embedded example's releases: an index.html and ZIP archives."""
+        return self.home / "kiosk"
+
+    @property
+    def raw(self) -> Path:
+        """Archives as they came, and their manifest."""
+        return self.home / "raw"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file and all Parquet tables."""
+        return self.home / "warehouse"
+
+    @property
+    def raw_tables(self) -> Path:
+        """Archives' rows as Parquet, one folder a table."""
+        return self.warehouse / "raw"
+
+    @property
+    def marts(self) -> Path:
+        """The marts, one Parquet file each."""
+        return self.warehouse / "marts"
+
+    @property
+    def charts(self) -> Path:
+        """Figures before they are bound into bundles."""
+        return self.home / "charts"
+
+    @property
+    def fiches(self) -> Path:
+        """The bundles, by period."""
+        return self.home / "fiches"
+
+    @property
+    def commun(self) -> Path:
+        """What all HTML fiches share: plotly.js, fonts, style."""
+        return self.fiches / "commun"
+
+    @property
+    def index(self) -> Path:
+        """The entry page."""
+        return self.home / "index.html"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage (DAGSTER_HOME)."""
+        return self.home / "dagster"

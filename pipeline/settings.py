@@ -1,0 +1,48 @@
+"""What an operator may choose, as one typed object read from the environment (prefix `COMEX_`).
+
+Add here: a choice that a user makes, with its default and its meaning. Keep out: paths derived from `home`
+(`paths.py`), facts (dbt seeds), looks (`charts/theme.py`).
+"""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import SettingError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """One run's choices. `Settings()` reads `COMEX_*`; arguments win over the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="COMEX_")
+
+    home: Path = Field(ROOT / "assets_out", description="Folder that receives everything the machine writes.")
+    source: str = Field("example", description="`example`, or a folder of archives (with or without an index.html).")
+    periode: str | None = Field(None, description="`2024`, or `2025T3` for the four quarters that end there. None: latest year.")
+    niveau_produit: Literal["A38", "A129", "CPF4"] = Field("A129", description="Level of the goods in charts and tables.")
+    quarantaine_max_pct: float = Field(1.0, description="Blocked above: share of a flow's euros that codes unknown to us carry.")
+    logo: Path | None = Field(None, description="An SVG or PNG shown on the cover; none by default.")
+
+    @field_validator("home", "logo")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value else value
+
+    @field_validator("periode", mode="before")
+    @classmethod
+    def _periode_shape(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not re.fullmatch(r"20\d\d(T[1-4])?", str(value)):
+            raise SettingError(
+                f"A period is a year such as 2024, or the last of four quarters such as 2025T3; found {value!r}.",
+                where="--periode or COMEX_PERIODE",
+                cause="a typing error, or another notation of quarters",
+                remedy="write the year in four digits, followed by T1 to T4 for rolling quarters",
+            )
+        return str(value)

@@ -1,0 +1,47 @@
+"""Where releases come from: the embedded example's kiosk, or a folder that someone filled.
+
+Add here: one more place to find archives. Keep out: what an archive must satisfy (`archive/`).
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import SettingError
+from pipeline.paths import Paths
+from pipeline.settings import Settings
+from pipeline.sources import example, folder
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that offers archives: `id` names its folder in the store, `label` is for people."""
+
+    id: str
+    label: str
+    offers: list[folder.Offer]
+
+
+def open_source(settings: Settings, paths: Paths) -> Source:
+    """The source that the settings name, with what it offers now (at least one archive).
+
+    Raises SettingError for a source that does not exist, ReleaseError for one that offers nothing.
+    """
+    if settings.source == "example":
+        if not (paths.kiosk / "index.html").exists():
+            example.generate(paths.kiosk)
+        return Source("example", "embedded example", folder.offers(paths.kiosk))
+    place = Path(settings.source).expanduser().resolve()
+    if not place.is_dir():
+        raise SettingError(
+            f"A source is `example` or a folder of archives; {settings.source!r} is neither.",
+            where="--source or COMEX_SOURCE",
+            cause="a typing error, or a folder that is not mounted",
+            remedy="give the path of the folder that holds the ZIP archives",
+        )
+    # Two folders of the same name are two sources: the digest of the path tells their archives apart.
+    mark = hashlib.sha256(str(place).encode()).hexdigest()[:8]
+    return Source(
+        f"{re.sub(r'[^a-z0-9]+', '-', place.name.lower()).strip('-') or 'dossier'}-{mark}", str(place), folder.offers(place)
+    )

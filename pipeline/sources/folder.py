@@ -1,0 +1,78 @@
+"""A folder of archives, with or without an index page: the kiosk of the example, or what an office downloaded by hand.
+
+Add here: ways in which people lay out such a folder. Keep out: reading the archives (`archive/`).
+"""
+
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pipeline.archive.inspect import is_archive_name
+from pipeline.errors import ReleaseError
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One archive on offer."""
+
+    name: str
+    path: Path
+    origin: str
+
+
+class _Links(HTMLParser):
+    """Collects the targets of a page's links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.targets += [value for key, value in attrs if key == "href" and value]
+
+
+def offers(place: Path) -> list[Offer]:
+    """The archives in `place`, by name: those that its index.html links, or without one every ZIP.
+
+    Raises ReleaseError when there is none: an unreadable page is not « nothing new ».
+    """
+    index = place / "index.html"
+    if index.exists():
+        names = linked_archives(index.read_text(encoding="utf-8", errors="replace"))
+        found = [Offer(name, _beside(place, link), link) for name, link in sorted(names.items())]
+    else:
+        found = [Offer(path.name, path, str(path)) for path in sorted(place.iterdir()) if path.suffix.lower() == ".zip"]
+    if not found:
+        raise ReleaseError(
+            f"Links or files such as 202502-Regional-2024-export.zip were expected; {place} offers none"
+            f" ({'its index.html has no such link' if index.exists() else 'no ZIP file in it'}).",
+            where=str(index if index.exists() else place),
+            cause="the page's layout or the naming of the archives changed, or the folder is the wrong one",
+            remedy="look at the page; if the archives are there under other names, adapt ARCHIVE in archive/inspect.py",
+        )
+    return found
+
+
+def linked_archives(page: str) -> dict[str, str]:
+    """File name → link, of the links of an HTML page that look like regional releases."""
+    parser = _Links()
+    parser.feed(page)
+    named = ((Path(unquote(urlsplit(link).path)).name, link) for link in parser.targets)
+    return {name: link for name, link in named if is_archive_name(name)}
+
+
+def _beside(place: Path, link: str) -> Path:
+    """Where a linked archive lies: along the link if it is relative, else under its name (a page saved from the web)."""
+    parts = urlsplit(link)
+    relative = place / unquote(parts.path)
+    path = relative if not parts.scheme and relative.exists() else place / Path(unquote(parts.path)).name
+    if not path.is_file() or place not in path.resolve().parents:
+        raise ReleaseError(
+            f"The index page links {link!r}; there is no file {path.name} beside it.",
+            where=str(place / "index.html"),
+            cause="the archive was not downloaded with the page, or was withdrawn",
+            remedy="put the archive into the folder, or take its link out of the page",
+        )
+    return path

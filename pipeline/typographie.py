@@ -1,0 +1,79 @@
+"""Numbers, amounts and dates as a French reader expects them; the only place where a figure is rounded.
+
+Add here: a printed form used by more than one room. Keep out: sentences (`fiche/textes.py`), arithmetic on figures (SQL).
+U+202F between thousands, U+00A0 before a unit, decimal comma, U+2212 for minus. Halves are rounded away from zero,
+as on paper, on decimals: `round()` would give 0,12 for 0.125 and 2,67 for 2.675.
+"""
+
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+from babel.dates import format_date
+
+FINE = "\u202f"
+INSECABLE = "\u00a0"
+MOINS = "\u2212"
+
+
+def nombre(valeur: Decimal | float | int, decimales: int = 0, *, signe: bool = False) -> str:
+    """`1234.56` → `1 234,6` with one decimal; `signe` writes the plus too (never on a printed zero)."""
+    arrondi = Decimal(str(valeur)).quantize(Decimal(1).scaleb(-decimales), rounding=ROUND_HALF_UP)
+    texte = f"{abs(arrondi):,f}".replace(",", FINE).replace(".", ",")
+    if arrondi < 0:
+        return MOINS + texte
+    return "+" + texte if signe and arrondi > 0 else texte
+
+
+def millions(euros: int, *, signe: bool = False) -> str:
+    """Euros (integer) as `5 415,8 M€`; below 50 000 € (which would print 0,0) as `12 345 €`."""
+    if 0 < abs(euros) < 50_000:
+        return f"{nombre(euros, signe=signe)}{INSECABLE}€"
+    return f"{nombre(Decimal(euros) / 1_000_000, 1, signe=signe)}{INSECABLE}M€"
+
+
+def montant(euros: int, *, signe: bool = False, grand: bool = False) -> str:
+    """The shorter form, for charts: `141,7 Md€` from 10 milliards on, else as `millions`.
+
+    `grand`: from 1 milliard on, so that a figure whose largest amount is in Md€ does not mix `12,0 Md€` and `9 769,9 M€`.
+    """
+    if abs(euros) >= (1_000_000_000 if grand else 10_000_000_000):
+        return f"{nombre(Decimal(euros) / 1_000_000_000, 1, signe=signe)}{INSECABLE}Md€"
+    return millions(euros, signe=signe)
+
+
+def euros(valeur: int, *, signe: bool = False) -> str:
+    """Whole euros: `5 415 800 000 €`."""
+    return f"{nombre(valeur, signe=signe)}{INSECABLE}€"
+
+
+def pct(valeur: float, decimales: int = 1, *, signe: bool = False) -> str:
+    """A percentage (0–100): `3,8 %`; a positive share too small for its decimals prints `< 0,1 %`."""
+    plancher = Decimal(1).scaleb(-decimales)
+    if 0 < valeur < float(plancher) / 2:
+        return f"<{INSECABLE}{nombre(plancher, decimales)}{INSECABLE}%"
+    return f"{nombre(valeur, decimales, signe=signe)}{INSECABLE}%"
+
+
+def jour(valeur: date) -> str:
+    """`7 février 2025`, and `1er février 2025`."""
+    texte = format_date(valeur, "d MMMM y", locale="fr")
+    return "1er" + texte[1:] if valeur.day == 1 else texte
+
+
+def mois(aaaamm: str) -> str:
+    """`202502` → `février 2025`."""
+    return format_date(date(int(aaaamm[:4]), int(aaaamm[4:]), 1), "MMMM y", locale="fr")
+
+
+def liste(elements: list[str] | tuple[str, ...]) -> str:
+    """`a, b et c`."""
+    return " et ".join(filter(None, (", ".join(elements[:-1]), elements[-1]))) if elements else ""
+
+
+def periode(code: str) -> str:
+    """`2024` → `2024`; `2025T3` → `4 derniers trimestres, T4 2024–T3 2025`."""
+    if "T" not in code:
+        return code
+    annee, trimestre = int(code[:4]), int(code[5])
+    debut = f"T1 {annee}" if trimestre == 4 else f"T{trimestre + 1} {annee - 1}"
+    return f"4{INSECABLE}derniers trimestres, {debut}–T{trimestre} {annee}"
