@@ -9,7 +9,8 @@ tables and sentences into a PDF, a page and a bundle. `defs/` tells Dagster that
 which checks; `definitions.py` loads it, and `cli.py` launches the same jobs from a terminal.
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `territoires.py` (who has a fiche), `typographie.py` (how
-numbers are printed, the only place where one is rounded), `errors.py` (failures in four parts), `progress.py`, `dbt.py`.
+numbers are printed, the only place where one is rounded), `errors.py` (failures in four parts), `outputs.py` (one run at a time, disks that fail),
+`progress.py`, `dbt.py`.
 
 If a journalist could dispute it, it is SQL. If a designer could, it is `charts/` or `fiche/`. If an operator could, it is
 `defs/`. Only `defs/`, `definitions.py` and `cli.py` import Dagster.

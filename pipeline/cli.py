@@ -14,17 +14,18 @@ import typer
 
 from pipeline import territoires
 from pipeline.archive import tables
-from pipeline.errors import ComexError, DataError, OutputError
+from pipeline.errors import ComexError, DataError
 from pipeline.marts import Marts
+from pipeline.outputs import writable
 from pipeline.paths import Paths
-from pipeline.settings import Settings
+from pipeline.settings import ROOT, Settings
 from pipeline.typographie import millions, nombre
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Foreign-trade fiches of French territories.", pretty_exceptions_enable=False
 )
 
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 @app.callback()
@@ -53,6 +54,15 @@ def build(
         raise typer.Exit(1) from error
 
 
+@app.command()
+def dev(port: Annotated[int, typer.Option(help="Port of the UI, on this machine only.")] = 3000) -> None:
+    """Start the Dagster UI: lineage, runs, checks, and launching a département or the country by hand."""
+    paths = Paths(Settings().home)
+    _prepare(paths)
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    os.execv(dagster, [dagster, "dev", "--workspace", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)])
+
+
 def _build(source: str | None, home: Path | None, codes: list[str], periode: str | None) -> None:
     start = time.perf_counter()
     for name, value in (("COMEX_SOURCE", source), ("COMEX_HOME", home), ("COMEX_PERIODE", periode)):
@@ -61,8 +71,9 @@ def _build(source: str | None, home: Path | None, codes: list[str], periode: str
     settings = Settings()
     paths = Paths(settings.home)
     wanted = [territoires.departement(code).code for item in codes for code in item.replace(",", " ").split()]
-    _prepare(paths)
-    run_ranges(paths, ranges(wanted))
+    (paths.home / "last-run.log").unlink(missing_ok=True)
+    for index, partitions in enumerate(ranges(wanted)):
+        run_job(paths, "everything" if index == 0 else "departements", partitions)
     _summary(settings, paths, wanted, time.perf_counter() - start)
 
 
@@ -77,81 +88,66 @@ def ranges(codes: list[str]) -> list[tuple[str, str]]:
     return [(order[a], order[b]) for a, b in zip(starts, ends, strict=True)]
 
 
-def run_ranges(paths: Paths, wanted: list[tuple[str, str]]) -> None:
-    """One run of everything with the first range, then one of charts and fiches for each further range.
+def run_job(paths: Paths, name: str, partitions: tuple[str, str] | None = None) -> None:
+    """Run a job of `defs/jobs.py` in this process, for a range of partitions if it has any.
 
-    Raises DataError (in the words of the step that failed) at the first run that does not succeed.
+    Failing checks are told on standard error. Exits with code 1, and the words of the step that failed, when it does.
     """
     import dagster as dg  # late: it takes a second, and `comex --help` needs none of it
 
     from pipeline.definitions import defs
 
+    _prepare(paths)
     log = paths.home / "last-run.log"
-    definitions = defs()
-    with dg.DagsterInstance.get() as instance, log.open("w", encoding="utf-8") as output:
-        for index, (first, last) in enumerate(wanted):
-            job = definitions.resolve_job_def("everything" if index == 0 else "departements")
-            with redirect_stdout(output):
-                result = job.execute_in_process(
-                    instance=instance,
-                    raise_on_error=False,
-                    tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
-                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                )
-            for event in result.get_asset_check_evaluations():
-                if not event.passed and event.description:
-                    typer.secho(f"{event.severity.value.lower()}: {event.description}", fg="yellow", err=True)
-            if not result.success:
-                raise _failure(result, log)
+    tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), partitions or (), strict=False))
+    with dg.DagsterInstance.get() as instance, log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+        result = (
+            defs()
+            .resolve_job_def(name)
+            .execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                tags=tags,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        )
+    failure = None if result.success else _failure(result, log)
+    for event in result.get_asset_check_evaluations():
+        if not event.passed and event.description != failure:
+            what = event.description or f"{event.check_name} on {event.asset_key.to_user_string()}, see {log}"
+            typer.secho(f"{event.severity.value.lower()}: {what}", fg="yellow", err=True)
+    if failure:
+        typer.secho(f"error: {failure}", fg="red", err=True)
+        raise typer.Exit(1)
 
 
-def _failure(result, log: Path) -> ComexError:  # noqa: ANN001
-    """The four parts told by the step that failed, or where to read on."""
+def _failure(result, log: Path) -> str:
+    """What the step that failed said, in four parts, or where to read on."""
     for event in result.all_events:
         if event.is_step_failure:
+            told = event.step_failure_data.user_failure_data
+            if told and told.description:
+                return told.description
             error = event.step_failure_data.error
-            metadata = event.step_failure_data.user_failure_data
-            if metadata and metadata.description:
-                return _Told(metadata.description)
-            cause = error.cause or error if error else None
-            return DataError(
-                f"Step {event.step_key} was expected to pass; it raised {cause.message.strip() if cause else 'an error'}.",
-                where=str(log),
-                cause="a failing data test (named in the log), or a bug",
-                remedy=f"read {log}, or the run in the Dagster UI (`make dev`)",
+            raised = (error.cause or error).message.strip() if error else "an error"
+            return str(
+                DataError(
+                    f"Step {event.step_key} was expected to pass; it raised {raised}",
+                    where=str(log),
+                    cause="a failing data test (named in the log), or a bug",
+                    remedy="read that log, or the run in the Dagster UI (`make dev`)",
+                )
             )
-    return DataError(
-        "The run was expected to pass; a check did not.",
-        where=str(log),
-        cause="a blocking check, told above",
-        remedy="mend what it names and run again",
-    )
-
-
-class _Told(ComexError):
-    """A failure already worded by its step."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text, where="", cause="", remedy="")
-
-    def __str__(self) -> str:
-        return self.expected_found
+    return "A check that blocks did not pass: it is told above."
 
 
 def _prepare(paths: Paths) -> None:
     """Dagster's storage beside the outputs, telemetry off, so that `make dev` shows these runs."""
-    try:
+    with writable(paths):
         paths.dagster.mkdir(parents=True, exist_ok=True)
         config = paths.dagster / "dagster.yaml"
         if not config.exists():
             config.write_text(DAGSTER_YAML, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"A folder that can be written was expected; {error.strerror or error}.",
-            where=str(paths.home),
-            cause="a read-only or full disk, or a folder that belongs to another user",
-            remedy="make room, make it writable, or give another place with COMEX_HOME",
-        ) from error
     os.environ["DAGSTER_HOME"] = str(paths.dagster)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 

@@ -21,12 +21,18 @@ def environment(paths: Paths) -> dict[str, str]:
         "COMEX_WAREHOUSE": str(paths.warehouse),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        # Beside the warehouse, not in the repository: two runs with homes of their own do not share dbt's scratch files.
+        "DBT_TARGET_PATH": str(paths.warehouse / "dbt"),
+        "DBT_LOG_PATH": str(paths.warehouse / "dbt"),
     }
 
 
 def build_arguments(niveau_produit: str, periode: str) -> list[str]:
-    """The `dbt build` that makes every model and runs every test for this period."""
-    return ["build", "--vars", json.dumps({"niveau_produit": niveau_produit, "periode": periode})]
+    """The `dbt build` that makes every model and runs every test for this period.
+
+    A year needs no variable: all complete years are made. dbt reads the whole project anew when a variable changes.
+    """
+    return ["build", "--vars", json.dumps({"niveau_produit": niveau_produit, "periode": periode if "T" in periode else ""})]
 
 
 def manifest() -> Path:
@@ -35,7 +41,7 @@ def manifest() -> Path:
     patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros/*", "tests/**/*")
     newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_PROJECT.glob(pattern))
     if not path.exists() or path.stat().st_mtime < newest:
-        _run(["parse"], {})
+        _run(["parse"], {"DBT_TARGET_PATH": str(path.parent), "DBT_LOG_PATH": str(path.parent)})
     return path
 
 
@@ -56,7 +62,8 @@ def _run(arguments: list[str], variables: dict[str, str]) -> None:
     )
     if done.returncode:
         raise DataError(
-            f"`dbt {arguments[0]}` was expected to pass; it ended with code {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-1000:]}",
+            f"`dbt {arguments[0]}` was expected to pass; it ended with code {done.returncode}:\n"
+            f"{done.stdout[-3000:]}{done.stderr[-1000:]}",
             where=str(DBT_PROJECT),
             cause="a data test failed, or a model does not fit this DuckDB",
             remedy="read the first failure above; `dbt build --select NAME` runs one model alone",

@@ -1,8 +1,11 @@
 """What Dagster loads: everything in `defs/`, in one process (a process per step would double the time of a run)."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill_policy: used on purpose, its behaviour is under test
 
 COMPONENTS = Path(__file__).parent
 

@@ -6,9 +6,9 @@ Add here: a choice that a user makes, with its default and its meaning. Keep out
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import SettingError
@@ -27,6 +27,30 @@ class Settings(BaseSettings):
     niveau_produit: Literal["A38", "A129", "CPF4"] = Field("A129", description="Level of the goods in charts and tables.")
     quarantaine_max_pct: float = Field(1.0, description="Blocked above: share of a flow's euros that codes unknown to us carry.")
     logo: Path | None = Field(None, description="An SVG or PNG shown on the cover; none by default.")
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            told = "; ".join(f"COMEX_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors())
+            raise SettingError(
+                f"{error.error_count()} setting(s) cannot be used: {told}.",
+                where="the environment (COMEX_…) or the command's options",
+                cause="a typing error, or a value of another kind",
+                remedy="correct or unset it; the settings and their values are listed in pipeline/settings.py",
+            ) from error
+
+    @field_validator("home")
+    @classmethod
+    def _has_no_wildcard(cls, value: Path) -> Path:
+        if found := set(str(value)) & set("'*?[]"):
+            raise SettingError(
+                f"A folder whose path can be named in a query was expected; {str(value)!r} holds {' '.join(sorted(found))}.",
+                where="--home or COMEX_HOME",
+                cause="DuckDB reads these characters as wildcards or as the end of a name",
+                remedy="give another folder, without them, with --home or COMEX_HOME",
+            )
+        return value
 
     @field_validator("home", "logo")
     @classmethod

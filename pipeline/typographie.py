@@ -5,8 +5,10 @@ U+202F between thousands, U+00A0 before a unit, decimal comma, U+2212 for minus.
 as on paper, on decimals: `round()` would give 0,12 for 0.125 and 2,67 for 2.675.
 """
 
+from collections.abc import Callable
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 
 from babel.dates import format_date
 
@@ -31,12 +33,9 @@ def millions(euros: int, *, signe: bool = False) -> str:
     return f"{nombre(Decimal(euros) / 1_000_000, 1, signe=signe)}{INSECABLE}M€"
 
 
-def montant(euros: int, *, signe: bool = False, grand: bool = False) -> str:
-    """The shorter form, for charts: `141,7 Md€` from 10 milliards on, else as `millions`.
-
-    `grand`: from 1 milliard on, so that a figure whose largest amount is in Md€ does not mix `12,0 Md€` and `9 769,9 M€`.
-    """
-    if abs(euros) >= (1_000_000_000 if grand else 10_000_000_000):
+def montant(euros: int, *, signe: bool = False, seuil: int = 10_000_000_000) -> str:
+    """The shorter form, for charts: `141,7 Md€` from `seuil` euros on, else as `millions`."""
+    if abs(euros) >= seuil:
         return f"{nombre(Decimal(euros) / 1_000_000_000, 1, signe=signe)}{INSECABLE}Md€"
     return millions(euros, signe=signe)
 
@@ -44,6 +43,16 @@ def montant(euros: int, *, signe: bool = False, grand: bool = False) -> str:
 def euros(valeur: int, *, signe: bool = False) -> str:
     """Whole euros: `5 415 800 000 €`."""
     return f"{nombre(valeur, signe=signe)}{INSECABLE}€"
+
+
+def monnaie(maximum: int) -> Callable[..., str]:
+    """How one figure whose largest amount or total is `maximum` euros prints all of its amounts, in as few units as can be.
+
+    Below 10 M€ all are whole euros (`1 234 567 €`); from 100 Md€ on, `Md€` begins at 1 milliard; between, `millions`.
+    """
+    if maximum < 10_000_000:
+        return euros
+    return partial(montant, seuil=1_000_000_000) if maximum >= 100_000_000_000 else millions
 
 
 def pct(valeur: float, decimales: int = 1, *, signe: bool = False) -> str:

@@ -4,6 +4,10 @@ Add here: a shape of territory (`FORMES`) that a figure must survive. Keep out: 
 The amounts are random draws from a seed, and say nothing about any real territory. Labels are those of the dbt seeds.
 """
 
+# pandas' own annotations give most expressions half a dozen types: not worth casts in a factory of examples.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
+
 import csv
 from functools import cache
 from itertools import product
@@ -57,7 +61,7 @@ def _codes(forme: str, flux: str) -> tuple[list[str], list[str]]:
     """The codes of goods and of countries, in the order of their weight."""
     goods = [code for code in libelles_produits() if code != "AUTRES"]
     countries = [row["pays_code"] for row in _seed("pays") if row["est_pays"] == "true" and row["fin"] == "999912"]
-    if forme == "libelles_longs":
+    if forme == "libelles_longs" or (forme.startswith("hasard-") and int(forme[7:]) % 3 == 0):
         return (
             sorted(goods, key=lambda code: -len(libelles_produits()[code][0])),
             sorted(countries, key=lambda code: -len(libelles_pays()[code])),
@@ -67,6 +71,12 @@ def _codes(forme: str, flux: str) -> tuple[list[str], list[str]]:
     goods = [goods[i] for i in rng.permutation(len(goods))]
     first = [first[i] for i in rng.permutation(len(first))]
     return goods, first + [code for code in countries if code not in first]
+
+
+def _au_hasard(forme: str, flux: str) -> tuple[int, int, int, float]:
+    """`hasard-7`: anything between two goods and the whole nomenclature, thousands and milliards."""
+    rng = np.random.default_rng([int(forme.removeprefix("hasard-")), len(flux), ord(flux[0])])
+    return int(rng.integers(1, 77)), int(rng.integers(1, 200)), int(10 ** rng.uniform(4, 11.8)), float(rng.uniform(0.1, 2.5))
 
 
 def matrice(forme: str, flux: str) -> pd.DataFrame:
@@ -82,7 +92,7 @@ def matrice(forme: str, flux: str) -> pd.DataFrame:
         "vide": (0, 0, 0, 1.0),
         "france": (76, 240, {"import": 684_776_312_345, "export": 580_354_498_765}[flux], 1.0),
         "libelles_longs": (40, 60, 2_345_678_901, 0.3),
-    }[forme]
+    }.get(forme) or _au_hasard(forme, flux)
     if not nb_goods:
         return pd.DataFrame({"produit_code": [], "pays_code": [], "valeur_eur": np.array([], dtype="int64")})
     rng = np.random.default_rng(sum(map(ord, forme + flux)))
@@ -212,7 +222,7 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
 def frames(
     forme: str = "diversifie", *, niveau: str = "departement", code: str = "94", nom: str = "Val-de-Marne", periode: str = "2024"
 ) -> dict[str, pd.DataFrame]:
-    """The four frames of one territory (`reperes`, `balance`, `produits`, `flux`) in one of the `FORMES`."""
+    """The four frames of one territory (`reperes`, `balance`, `produits`, `flux`) in one of the `FORMES`, or `hasard-<n>`."""
     details = {flux: matrice(forme, flux) for flux in ("export", "import")}
     made = {
         "reperes": _reperes(details, niveau, nom),

@@ -67,7 +67,8 @@ def inspect(path: Path, name: str | None = None) -> Contents:
             f"{name} has {len(data)}. It holds: {held}.",
             where=str(path),
             cause="another product of the customs (national or per-region base), or a new naming of the members",
-            remedy="take the regional archives from the page of full bases; if the names changed, adapt DATA_MEMBER in archive/inspect.py",
+            remedy="take the regional archives from the page of full bases;"
+            " if the names changed, adapt DATA_MEMBER in archive/inspect.py",
             check="has_exactly_one_data_member",
         )
     labels = {m.group(2).upper(): i.filename for i in members if (m := LABEL_MEMBER.search(i.filename))}
@@ -89,9 +90,9 @@ def read_labels(path: Path, contents: Contents) -> list[tuple[str, str, str, str
             except UnicodeDecodeError:
                 text = payload.decode("cp1252", "replace")
             for row in csv.reader(io.StringIO(text, newline=""), delimiter=";"):
-                if len(row) >= 4:
-                    code, label, debut, fin = (field.strip() for field in row[:4])
-                    rows.append((nomenclature, code, label.replace(" | ", " ; "), debut, fin))
+                if len(row) >= 2:  # a table without dates of validity is in force
+                    code, label, debut, fin = (field.strip() for field in (*row, "", "")[:4])
+                    rows.append((nomenclature, code, label.replace(" | ", " ; "), debut or "190001", fin or "999912"))
     return rows
 
 
@@ -108,7 +109,8 @@ def _is_not_an_html_page(path: Path, name: str) -> None:
         )
     if re.match(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", start):
         raise ReleaseError(
-            f"A ZIP archive was expected; {name} is a web page: it begins with {start.lstrip()[:40].decode('utf-8', 'replace')!r}.",
+            f"A ZIP archive was expected; {name} is a web page: it begins with"
+            f" {start.lstrip()[:40].decode('utf-8', 'replace')!r}.",
             where=str(path),
             cause="the site answered with an error or a consent page, saved under the archive's name",
             remedy="open the link in a browser, save the archive itself, and run again",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.archive.inspect import Contents, inspect
 from pipeline.errors import ReleaseError
+from pipeline.paths import writing
 
 LICENCE = {
     "name": "etalab-2.0",
@@ -71,9 +72,10 @@ def keep(file: Path, *, name: str, origin: str, folder: Path) -> Kept:
         }
         manifest["resources"].append(entry)
     kept = folder / entry["path"]
-    if not kept.exists():
-        _copy_whole(file, kept)
-    _write_manifest(folder, manifest)
+    with writing(folder):
+        if not kept.exists():
+            _copy_whole(file, kept)
+        _write_manifest(folder, manifest)
     rang = 1 + manifest["resources"].index(entry)
     return Kept(name, kept, sha256, entry["bytes"], origin, entry["archived_at"], rang, contents)
 

@@ -5,12 +5,17 @@ Add here: a verdict on rows that needs no knowledge of codes. Keep out: what an 
 of the totals (dbt: `int_echanges__qualified`). Frames never hold the rows: DuckDB streams them from text to Parquet.
 """
 
+import lzma
 import re
+import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -18,6 +23,7 @@ import pandas as pd
 from pipeline.archive.inspect import read_labels
 from pipeline.archive.store import Kept
 from pipeline.errors import DataError, ReleaseError
+from pipeline.paths import writing
 
 FIELDS = ("flux", "trimestre", "annee", "departement", "region", "a129", "cpf4", "pays", "valeur", "masse")
 
@@ -25,8 +31,8 @@ FIELDS = ("flux", "trimestre", "annee", "departement", "region", "a129", "cpf4",
 # The order is that of the most telling message. Written without regular expressions: they run on millions of rows.
 VERDICTS = {
     "has_no_header": (
-        "try_cast(trimestre as double) is null and try_cast(annee as double) is null and try_cast(valeur as double) is null"
-        " and flux not in ('I', 'E')",
+        "flux not in ('I', 'E') and try_cast(trimestre as double) is null and try_cast(annee as double) is null"
+        " and try_cast(valeur as double) is null",
         "rows without a header",
         "an archive saved again by a spreadsheet, or a per-region base of the customs, which has a header and k€",
     ),
@@ -46,13 +52,14 @@ VERDICTS = {
         "columns CPF4 and A129 exchanged, as in files made by third parties",
     ),
     "quarter_is_plausible": (
-        "trimestre not in ('1', '2', '3', '4') or length(annee) != 4 or annee not between '2000' and '2099'"
+        "trimestre not in ('1', '2', '3', '4')"
+        " or length(annee) != 4 or left(annee, 2) != '20' or ltrim(annee, '0123456789') != ''"
         " or annee || case trimestre when '1' then '01' when '2' then '04' when '3' then '07' else '10' end > $vintage",
         "a quarter 1 to 4 of a year 20xx that has begun when the release was made",
         "columns in another order, a damaged row, or a file name with a wrong month",
     ),
     "euros_are_whole": (
-        "ltrim(ltrim(valeur, '-'), '0123456789') != '' or length(valeur) > 16",
+        "ltrim(ltrim(valeur, '-'), '0123456789') != '' or length(valeur) > 16 or starts_with(valeur, '--') or valeur = '-'",
         "whole euros in field 9 (valeur)",
         "amounts in k€ with decimals, as in the per-region workbooks, which are another product",
     ),
@@ -72,6 +79,8 @@ class Release:
     lignes: int
     valeur_eur: int
     est_exemple: bool
+    taille: int  # bytes of the archive
+    origine: str  # link or path it came from
     trimestres: str  # '2024T1 2024T2 …', all that the file holds
     masses_absentes: int  # rows whose mass is empty or not a whole number: their value counts, their mass does not
     masses_absentes_eur: int
@@ -82,16 +91,26 @@ class Release:
 def build(archives: Iterable[Kept], folder: Path) -> list[Release]:
     """Write `folder`/{echanges,releases,libelles}: exactly the rows of these archives, and what is known of each.
 
-    Tables of archives seen before are reused. Raises ReleaseError at the first archive that fails a verdict, and then
-    leaves `folder` as it was.
+    Tables of archives seen before are reused; the same bytes under several names count once, under the newest vintage.
+    Raises ReleaseError at the first archive that fails a verdict, and then leaves `folder` as it was.
     """
-    archives = list(archives)
+    with writing(folder):
+        return _build(archives, folder)
+
+
+def _build(archives: Iterable[Kept], folder: Path) -> list[Release]:
+    by_bytes = {kept.id: kept for kept in sorted(archives, key=lambda kept: (kept.contents.vintage, kept.rang))}
+    archives = sorted(by_bytes.values(), key=lambda kept: kept.rang)
     echanges = folder / "echanges"
     echanges.mkdir(parents=True, exist_ok=True)
-    releases = [_release(kept, echanges) for kept in archives]
-    wanted = {kept.id for kept in archives}
-    for stale in echanges.glob("*.*"):
-        if stale.stem not in wanted:
+    for left in folder.glob(".unpacked-*"):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as aside:
+        releases = [_release(kept, echanges, Path(aside)) for kept in archives]
+        for extracted in Path(aside).glob("*.parquet"):
+            extracted.replace(echanges / extracted.name)
+    for stale in echanges.glob("*.parquet"):
+        if stale.stem not in by_bytes:
             stale.unlink()
     labels = [(kept.id, *row) for kept in archives for row in read_labels(kept.path, kept.contents)]
     columns = ["release_id", "nomenclature", "code", "libelle", "debut", "fin"]
@@ -102,15 +121,26 @@ def build(archives: Iterable[Kept], folder: Path) -> list[Release]:
 
 def read_releases(folder: Path) -> list[Release]:
     """What `build` wrote of each archive."""
-    frame = duckdb.sql(f"from read_parquet('{folder / 'releases' / 'releases.parquet'}') order by rang_archive").df()
-    return [Release(**row) for row in frame.to_dict("records")]  # pyright: ignore[reportCallIssue]
+    query = f"from read_parquet('{folder / 'releases' / 'releases.parquet'}') order by rang_archive"
+    return [Release(**row) for row in _rows(duckdb.connect(), query)]
 
 
 def complete_years(releases: Iterable[Release]) -> list[int]:
     """Years with four quarters in both flows, ascending."""
     quarters = _quarters(releases)
     years = sorted({int(quarter[:4]) for quarter in quarters["E"] | quarters["I"]})
-    return [year for year in years if all(f"{year}T{t}" in quarters[flux] for t in range(1, 5) for flux in "EI")]
+    return [year for year in years if all(quarter in quarters[flux] for quarter in quarters_of(str(year)) for flux in "EI")]
+
+
+def quarters_of(periode: str) -> list[str]:
+    """`2024` → 2024T1 … 2024T4; `2025T3` → 2024T4 … 2025T3."""
+    last = int(periode[:4]) * 4 + (int(periode[5]) - 1 if "T" in periode else 3)
+    return [f"{quarter // 4}T{quarter % 4 + 1}" for quarter in range(last - 3, last + 1)]
+
+
+def holds(release: Release, periode: str) -> bool:
+    """Does the archive hold a quarter of the period?"""
+    return not set(quarters_of(periode)).isdisjoint(release.trimestres.split())
 
 
 def choose_period(releases: list[Release], wanted: str | None) -> str:
@@ -120,15 +150,9 @@ def choose_period(releases: list[Release], wanted: str | None) -> str:
     """
     quarters = _quarters(releases)
     years = complete_years(releases)
-    if wanted is None and years:
-        return str(years[-1])
-    if wanted and "T" in wanted:
-        last = int(wanted[:4]) * 4 + int(wanted[5]) - 1
-        needed = [f"{q // 4}T{q % 4 + 1}" for q in range(last - 3, last + 1)]
-        if all(quarter in quarters[flux] for quarter in needed for flux in "EI"):
-            return wanted
-    elif wanted and int(wanted) in years:
-        return wanted
+    periode = wanted or (str(years[-1]) if years else None)
+    if periode and all(quarter in quarters[flux] for quarter in quarters_of(periode) for flux in "EI"):
+        return periode
     asked = f"the period {wanted}" if wanted else "a year"
     found = "; ".join(
         f"{name}: {' '.join(sorted(quarters[flux])) or 'nothing'}" for flux, name in (("E", "exports"), ("I", "imports"))
@@ -150,41 +174,33 @@ def _quarters(releases: Iterable[Release]) -> dict[str, set[str]]:
     return quarters
 
 
-def _release(kept: Kept, echanges: Path) -> Release:
+def _release(kept: Kept, echanges: Path, aside: Path) -> Release:
     target = echanges / f"{kept.id}.parquet"
     if not target.exists():
-        with tempfile.TemporaryDirectory(dir=echanges, prefix=".unpacked-") as scratch:
-            text = Path(scratch) / "data.txt"
-            _unpack(kept, text)
-            _check_and_write(kept, text, target)
-    row = (
-        duckdb.sql(
-            f"""
-            select
-                count(*) as lignes,
-                sum(coalesce(valeur_eur, 0))::bigint as valeur_eur,
-                list_aggregate(list_sort(list(distinct annee || 'T' || trimestre)), 'string_agg', ' ') as trimestres,
-                count(*) filter (where masse_kg is null) as masses_absentes,
-                coalesce(sum(valeur_eur) filter (where masse_kg is null), 0)::bigint as masses_absentes_eur,
-                count(*) - count(distinct hash(annee, trimestre, departement_code, a129_code, cpf4_code, pays_code)) as cles_repetees
-            from read_parquet('{target}')
-            """
-        )
-        .df()
-        .to_dict("records")[0]
+        target, text = aside / target.name, aside / "data.txt"
+        _unpack(kept, text)
+        _check_and_write(kept, text, target)
+        text.unlink()
+    key = "annee, trimestre, departement_code, a129_code, cpf4_code, pays_code"
+    con = duckdb.connect()
+    [facts] = _rows(
+        con,
+        f"""
+        select
+            count(*) as lignes,
+            coalesce(sum(valeur_eur), 0)::bigint as valeur_eur,
+            array_to_string(list_sort(list(distinct annee || 'T' || trimestre)), ' ') as trimestres,
+            count(*) filter (where masse_kg is null) as masses_absentes,
+            coalesce(sum(valeur_eur) filter (where masse_kg is null), 0)::bigint as masses_absentes_eur,
+            count(*) - count(distinct hash({key})) as cles_repetees,
+            0::bigint as cles_repetees_eur
+        from read_parquet('{target}')
+        """,
     )
-    repeated = 0
-    if row["cles_repetees"]:
-        repeated = int(
-            duckdb.sql(
-                f"""
-                select sum(valeur_eur)::bigint as eur from (
-                    from read_parquet('{target}')
-                    qualify count(*) over (partition by annee, trimestre, departement_code, a129_code, cpf4_code, pays_code) > 1
-                )
-                """
-            ).df()["eur"][0]
-        )
+    # Apart, and only when there are some: it costs more than all the rest.
+    repeated = f"from read_parquet('{target}') qualify count(*) over (partition by {key}) > 1"
+    if facts["cles_repetees"]:
+        facts |= _rows(con, f"select coalesce(sum(valeur_eur), 0)::bigint as cles_repetees_eur from ({repeated})")[0]
     return Release(
         release_id=kept.id,
         nom=kept.name,
@@ -192,15 +208,15 @@ def _release(kept: Kept, echanges: Path) -> Release:
         vintage=kept.contents.vintage,
         rang_archive=kept.rang,
         flux=kept.contents.flux,
-        lignes=int(row["lignes"]),
-        valeur_eur=int(row["valeur_eur"]),
         est_exemple=kept.contents.est_exemple,
-        trimestres=row["trimestres"],
-        masses_absentes=int(row["masses_absentes"]),
-        masses_absentes_eur=int(row["masses_absentes_eur"]),
-        cles_repetees=int(row["cles_repetees"]),
-        cles_repetees_eur=repeated,
+        taille=kept.size,
+        origine=kept.origin,
+        **facts,
     )
+
+
+def _rows(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    return con.execute(query, parameters).df().to_dict("records")  # pyright: ignore[reportReturnType]
 
 
 def _unpack(kept: Kept, text: Path) -> None:
@@ -215,9 +231,10 @@ def _unpack(kept: Kept, text: Path) -> None:
                 carried = b"\r" if chunk.endswith(b"\r") else b""  # its \n may open the next chunk
                 out.write(chunk.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
             for other in archive.namelist():
-                if other != kept.contents.data_member:
-                    archive.read(other)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+                with archive.open(other) as companion:
+                    while other != kept.contents.data_member and companion.read(1 << 22):
+                        pass
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
         raise ReleaseError(
@@ -231,14 +248,6 @@ def _unpack(kept: Kept, text: Path) -> None:
 
 def _check_and_write(kept: Kept, text: Path, target: Path) -> None:
     where = f"{kept.name}, {kept.contents.data_member}"
-    if text.stat().st_size == 0 or not text.read_bytes()[:4096].strip():
-        raise ReleaseError(
-            f"About a million rows were expected; the data member is empty ({text.stat().st_size} bytes).",
-            where=where,
-            cause="the customs published the archive before its data, or it was repacked by hand",
-            remedy="download the archive again; if it is still empty, wait for the release to be corrected",
-            check="has_ten_fields",
-        )
     con = duckdb.connect(config={"memory_limit": "800MB", "threads": 2, "temp_directory": str(text.parent)})
     columns = "{" + ", ".join(f"'{field}': 'VARCHAR'" for field in FIELDS) + "}"
     rows = (
@@ -248,7 +257,6 @@ def _check_and_write(kept: Kept, text: Path, target: Path) -> None:
     trimmed = "select " + ", ".join(f"trim(coalesce({field}, '')) as {field}" for field in FIELDS) + f" from {rows}"
     parameters = {"flux": kept.contents.flux, "vintage": kept.contents.vintage}
     cases = " ".join(f"when {predicate} then '{verdict}'" for verdict, (predicate, _, _) in VERDICTS.items())
-    aside = target.with_suffix(".part")
     try:
         # One pass over the text: verdicts stand beside the typed columns, and are looked at in the Parquet.
         con.execute(
@@ -268,37 +276,52 @@ def _check_and_write(kept: Kept, text: Path, target: Path) -> None:
                     case when ltrim(masse, '0123456789') = '' then try_cast(nullif(masse, '') as bigint) end as masse_kg,
                     case {cases} end as verdict
                 from ({trimmed})
-            ) to '{aside}' (format parquet)
+            ) to '{target}' (format parquet)
             """,
             parameters,
         )
-        counts = con.execute(f"select verdict, count(*) as lignes from read_parquet('{aside}') group by verdict").df()
-        total, failed = int(counts["lignes"].sum()), counts.dropna().set_index("verdict")["lignes"]
+        counted = _rows(
+            con, f"select coalesce(verdict, '') as verdict, count(*) as lignes from read_parquet('{target}') group by all"
+        )
+        failed = {row["verdict"]: row["lignes"] for row in counted}
+        if not failed:
+            raise ReleaseError(
+                f"About a million rows were expected; the data member holds none ({text.stat().st_size} bytes).",
+                where=where,
+                cause="the customs published the archive before its data, or it was repacked by hand",
+                remedy="download the archive again; if it is still empty, wait for the release to be corrected",
+                check="has_ten_fields",
+            )
         for verdict in VERDICTS:
             if verdict in failed:
-                raise _verdict_error(con, trimmed, verdict, parameters, where, int(failed[verdict]), total)
-        aside.replace(target)
+                raise _verdict_error(con, trimmed, text, verdict, parameters, where, failed[verdict], sum(failed.values()))
     except duckdb.InvalidInputException as error:
         raise _shape_error(str(error), text, where) from error
     finally:
         con.close()
-        aside.unlink(missing_ok=True)
 
 
 def _verdict_error(
-    con: duckdb.DuckDBPyConnection, trimmed: str, verdict: str, parameters: dict[str, str], where: str, count: int, total: int
+    con: duckdb.DuckDBPyConnection,
+    trimmed: str,
+    text: Path,
+    verdict: str,
+    parameters: dict[str, str],
+    where: str,
+    count: int,
+    total: int,
 ) -> ReleaseError:
-    """The offending rows, with the line of the first: only now is numbering the lines worth its cost."""
+    """How many rows offend, and the line of the first: only now is numbering the lines worth its cost."""
     predicate, expected, cause = VERDICTS[verdict]
-    con.execute("set preserve_insertion_order = true")
     used = {key: value for key, value in parameters.items() if f"${key}" in predicate}
-    first = con.execute(
-        f"select row_number() over () as line, * from ({trimmed}) qualify {predicate} order by line limit 1", used
-    ).df()
-    shown = ";".join(str(value) for value in first.iloc[0].tolist()[1:])
+    numbered = f"select row_number() over () as row, * from ({trimmed})"
+    row = _rows(con, f"select min(row) as row from ({numbered}) where {predicate}", used)[0]["row"]
+    with text.open(encoding="utf-8") as file:  # DuckDB passes over blank lines, an editor counts them
+        line, shown = next(islice(((n, line) for n, line in enumerate(file, start=1) if line.strip("\n")), row - 1, None))
     return ReleaseError(
-        f"Expected {expected}; found {count:,} of {total:,} rows otherwise, the first being « {shown} » ({verdict}).",
-        where=f"{where}, line {int(first['line'][0]):,}",
+        f"Expected {expected}; found {count:,} of {total:,} rows otherwise, the first being"
+        f" « {shown.strip()[:120]} » ({verdict}).",
+        where=f"{where}, line {line:,}",
         cause=cause,
         remedy="take the regional archive from the customs' page of full bases; its ten fields are listed in the README",
         check=verdict,
@@ -306,15 +329,21 @@ def _verdict_error(
 
 
 def _shape_error(message: str, text: Path, where: str) -> ReleaseError:
-    """Not ten fields somewhere: say where, with what, from DuckDB's message or by looking at the first bad line."""
-    line = 0
-    with text.open(encoding="utf-8", errors="replace") as file:
-        for line, content in enumerate(file, start=1):  # noqa: B007
-            if content.strip() and content.count(";") != len(FIELDS) - 1:
-                found = f"line {line:,} has {content.count(';') + 1}: « {content.strip()[:120]} »"
-                break
-        else:
-            found = re.sub(r"\s+", " ", message)[:300]
+    """Not ten fields of text somewhere: the first bad line, or DuckDB's own words when each line looks right."""
+    found = re.sub(r"\s+", " ", message)[:300]
+    with text.open("rb") as file:
+        for line, content in enumerate(file, start=1):
+            fields = content.count(b";") + 1
+            shown = f"« {content.decode('utf-8', 'replace').strip()[:120]} »"
+            if content.rstrip(b"\n") and fields != len(FIELDS):
+                found = f"line {line:,} has {fields}: {shown}"
+            elif "\ufffd" in shown:
+                found = f"line {line:,} holds bytes that are not UTF-8: {shown}"
+            elif content.count(b'"') % 2:
+                found = f"line {line:,} opens a quotation mark and does not close it: {shown}"
+            else:
+                continue
+            break
     return ReleaseError(
         f"Ten fields separated by « ; » were expected ({', '.join(FIELDS)}); {found}.",
         where=where,

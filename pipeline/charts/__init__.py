@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipeline.charts import balance, flux, produits, theme
 from pipeline.territoires import Territoire
-from pipeline.typographie import INSECABLE, liste, montant, nombre, pct
+from pipeline.typographie import INSECABLE, liste, monnaie, nombre, pct
 
 SUJETS = ("balance", "produits", "flux-export", "flux-import")
 
@@ -58,14 +58,15 @@ def _alternative_balance(rows: Rows, territoire: Territoire) -> str:
     partners = [row for row in rows if row["pays_code"] != "AUTRES"]
     if not partners:
         return ""
+    imprimer = monnaie(max(sum(row[f"{flow}_eur"] for row in rows) for flow in ("import", "export")))
     told = [
-        f"{row['pays']} (importations {montant(row['import_eur'])}, exportations {montant(row['export_eur'])}, "
-        f"solde {montant(row['solde_eur'], signe=True)})"
+        f"{row['pays']} (importations {imprimer(row['import_eur'])}, exportations {imprimer(row['export_eur'])}, "
+        f"solde {imprimer(row['solde_eur'], signe=True)})"
         for row in partners[:3]
     ]
     others = [
-        f" Autres pays ({nombre(row['nb_pays'])}){INSECABLE}: importations {montant(row['import_eur'])}, "
-        f"exportations {montant(row['export_eur'])}."
+        f" Autres pays ({nombre(row['nb_pays'])}){INSECABLE}: importations {imprimer(row['import_eur'])}, "
+        f"exportations {imprimer(row['export_eur'])}."
         for row in rows
         if row["pays_code"] == "AUTRES"
     ]
@@ -76,13 +77,14 @@ def _alternative_balance(rows: Rows, territoire: Territoire) -> str:
 
 
 def _alternative_produits(rows: Rows, territoire: Territoire) -> str:
+    totals = {flow: sum(row["valeur_eur"] for row in rows if row["flux"] == flow) for flow in ("import", "export")}
+    imprimer = monnaie(max(totals.values()))
     told = []
-    for flow in ("import", "export"):
+    for flow, total in totals.items():
         goods = [row for row in rows if row["flux"] == flow]
         if goods:
             first = [f"{row['produit']} {pct(row['part_pct'])}" for row in goods if row["produit_code"] != "AUTRES"][:3]
-            total = montant(sum(row["valeur_eur"] for row in goods))
-            told.append(f" {theme.NOM_FLUX[flow]}{INSECABLE}: {total}, dont {liste(first)}.")
+            told.append(f" {theme.NOM_FLUX[flow]}{INSECABLE}: {imprimer(total)}, dont {liste(first)}.")
     if not told:
         return ""
     return f"Surfaces proportionnelles aux montants des produits échangés {territoire.nom_dans}, à la même échelle." + "".join(
@@ -93,6 +95,7 @@ def _alternative_produits(rows: Rows, territoire: Territoire) -> str:
 def _alternative_flux(rows: Rows, flow: str, territoire: Territoire) -> str:
     if not rows:
         return ""
+    imprimer = monnaie(sum(row["valeur_eur"] for row in rows))
     main = sorted((row for row in rows if row["est_principal"]), key=lambda row: -row["valeur_eur"])
     sides = (
         ("exportations", "des produits vers les pays de destination")
@@ -105,8 +108,8 @@ def _alternative_flux(rows: Rows, flow: str, territoire: Territoire) -> str:
     }
     text = f"Diagramme de flux des {sides[0]} {territoire.nom_de}, {sides[1]}."
     for side, title in (("produit", "Premiers produits"), ("pays", "Premiers pays")):
-        text += f" {title}{INSECABLE}: {liste([f'{name} ({montant(value)})' for name, value in list(named[side].items())[:3]])}."
+        text += f" {title}{INSECABLE}: {liste([f'{name} ({imprimer(value)})' for name, value in list(named[side].items())[:3]])}."
     if main:
-        arrows = [f"{row['produit']} et {row['pays']}, {montant(row['valeur_eur'])}" for row in main]
+        arrows = [f"{row['produit']} et {row['pays']}, {imprimer(row['valeur_eur'])}" for row in main]
         text += f" Principaux flux, en rouge{INSECABLE}: {f'{INSECABLE}; '.join(arrows)}."
     return text

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.charts import theme
 from pipeline.charts.texte import Mot, couche, filets, largeur
-from pipeline.typographie import INSECABLE, montant, nombre
+from pipeline.typographie import INSECABLE, monnaie, nombre
 
 RANG = 23  # height of a row, px
 TETE = 26
@@ -26,12 +26,12 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
     rows = frame.to_dict("records")
     if not rows:
         return None
-    grand = max(row[f"{flux}_eur"] for row in rows for flux in FLUX) >= theme.GRAND
+    imprimer = monnaie(max(sum(row[f"{flux}_eur"] for row in rows) for flux in FLUX))
     for row in rows:
         row["autres"] = row["pays_code"] == "AUTRES"
         row["nom"] = f"{row['pays']} ({nombre(row['nb_pays'])})" if row["autres"] else row["pays"]
-        row["import"], row["export"] = (montant(row[f"{flux}_eur"], grand=grand) for flux in FLUX)
-        row["solde"] = montant(row["solde_eur"], signe=True, grand=grand)
+        row["import"], row["export"] = (imprimer(row[f"{flux}_eur"]) for flux in FLUX)
+        row["solde"] = imprimer(row["solde_eur"], signe=True)
     partners = [row for row in rows if not row["autres"]]
     longest = {flux: max((row[f"{flux}_eur"] for row in partners), default=0) for flux in FLUX}
     # Room for the values, and for the headers, which stand on either side of the axis however short the bars are.

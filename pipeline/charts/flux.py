@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.charts import theme
 from pipeline.charts.texte import Mot, couche, couper, ecarter, etiquette, filets, largeur
-from pipeline.typographie import INSECABLE, montant, nombre, pct
+from pipeline.typographie import INSECABLE, monnaie, nombre, pct
 
 COLONNE = {"produit": 212, "pays": 160}  # room for labels
 EPAISSEUR = 11  # of a node
@@ -171,11 +171,12 @@ def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
     # Few nodes need little height: a lone ribbon as tall as the page would shout.
     hauteur = min(theme.HAUTEUR_FLUX[rows[0]["niveau"]], TETE + 90 + 62 * (tallest - 1))
     haut, bas = TETE, hauteur - 2
-    grand = max(node.valeur for node in left + right) >= theme.GRAND
+    total = sum(node.valeur for node in left)
+    imprimer = monnaie(total)
     line = theme.CORPS * theme.INTERLIGNE
     blocks = {
         side: [
-            [*couper(node.nom, COLONNE[side], theme.CORPS), f"<b>{montant(node.valeur, grand=grand)}</b> · {pct(node.part)}"]
+            [*couper(node.nom, COLONNE[side], theme.CORPS), f"<b>{imprimer(node.valeur)}</b> · {pct(node.part)}"]
             for node in nodes
         ]
         for side, nodes in zip(sides, (left, right), strict=True)
@@ -215,7 +216,7 @@ def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
             filled[key] = filled.get(key, 0) + width
         if row["est_principal"]:
             ruban = Ruban(x0 + EPAISSEUR, y[0], x1 - EPAISSEUR, y[1], max(width, 1))
-            rubans.append((row["valeur_eur"], ruban, montant(row["valeur_eur"], grand=grand)))
+            rubans.append((row["valeur_eur"], ruban, imprimer(row["valeur_eur"])))
     rubans.sort(key=lambda item: -item[0])
 
     nodes = left + right
@@ -235,7 +236,7 @@ def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
         for _, ruban, _ in rubans
     ]
     layout["annotations"] = _valeurs([(ruban, text) for _, ruban, text in rubans])
-    arrow = f"{INSECABLE}→ "
+    full = ("produit_libelle", "pays") if flux == "export" else ("pays", "produit_libelle")
     sankey = {
         "type": "sankey",
         "arrangement": "fixed",
@@ -248,14 +249,11 @@ def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
             "x": [EPAISSEUR / 2 / span] * len(left) + [1 - EPAISSEUR / 2 / span] * len(right),
             "y": [(node.centre - haut) / (bas - haut) for node in nodes],
             "thickness": EPAISSEUR,
-            "pad": (bas - haut - scale * sum(node.valeur for node in left))
-            / max(tallest - 1, 1),  # what makes plotly's scale ours
+            "pad": (bas - haut - scale * total) / max(tallest - 1, 1),  # what makes plotly's scale ours
             "sort": "input",
             "color": [theme.AUTRES if node.code == "AUTRES" else theme.COULEUR[flux] for node in nodes],
             "line": {"width": 0},
-            "customdata": [
-                f"<b>{node.libelle_complet}</b><br>{montant(node.valeur, grand=grand)} · {pct(node.part)}" for node in nodes
-            ],
+            "customdata": [f"<b>{node.libelle_complet}</b><br>{imprimer(node.valeur)} · {pct(node.part)}" for node in nodes],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
         "link": {
@@ -266,8 +264,7 @@ def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
             "color": [theme.PRINCIPAL_VOILE if row["est_principal"] else theme.LIEN for row in rows],
             "line": {"width": 0},
             "customdata": [
-                f"{row[sides[0]]}{arrow}{row[sides[1]]}"
-                f"<br><b>{montant(row['valeur_eur'], grand=grand)}</b> · {pct(row['part_pct'])}"
+                f"{row[full[0]]}{INSECABLE}→ {row[full[1]]}<br><b>{imprimer(row['valeur_eur'])}</b> · {pct(row['part_pct'])}"
                 for row in rows
             ],
             "hovertemplate": "%{customdata}<extra></extra>",

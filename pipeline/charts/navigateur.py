@@ -37,7 +37,9 @@ PAQUET_APT = "chromium-headless-shell"
 
 
 def chercher(cache: Path = CACHE) -> Path | None:
-    """A browser already here: BROWSER_PATH, then a known name on PATH, then our cache, then where Chrome usually lies.
+    """A browser already here: BROWSER_PATH, then our cache, then a known name on PATH, then where Chrome usually lies.
+
+    The cache comes before PATH: it is filled only where nothing on PATH would do.
 
     Raises RenderError when BROWSER_PATH is set and names no executable.
     """
@@ -51,11 +53,11 @@ def chercher(cache: Path = CACHE) -> Path | None:
                 remedy="correct BROWSER_PATH, or unset it to let the program look by itself",
             )
         return Path(wanted)
+    if (cached := cache / "chromium").is_file():
+        return cached
     for name in NOMS:
         if found := shutil.which(name):
             return Path(found)
-    if (cached := cache / "chromium").is_file():
-        return cached
     found = Chromium.find_browser(skip_local=False)
     return Path(found) if found else None
 
@@ -166,8 +168,18 @@ def essayer() -> None:
 def main() -> int:
     """Find or install a browser, draw with it, say what was done; the exit code."""
     try:
-        found = chercher() or installer()
-        essayer()
+        found = chercher()
+        if found:
+            try:
+                essayer()
+            except RenderError as error:
+                if os.environ.get("BROWSER_PATH"):
+                    raise
+                print(f"{found} is here, and cannot draw: {error.expected_found}", flush=True)
+                found = None
+        if not found:
+            found = installer()
+            essayer()
     except ComexError as error:
         print(error, file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.charts import theme
 from pipeline.charts.texte import Mot, couche, couper, etiquette, largeur
-from pipeline.typographie import INSECABLE, montant, nombre, pct
+from pipeline.typographie import INSECABLE, monnaie, nombre, pct
 
 TETE = 24
 HAUTEUR = 430  # of the tiles, when both flows stand side by side
@@ -28,7 +28,10 @@ TUILE_NUMERO = 11  # px: less than this, not even a number fits
 
 @dataclass(frozen=True)
 class Tuile:
-    """One good: its rectangle on the canvas (px), its row, its colours, and the number that the key gives it (or None)."""
+    """One good: its rectangle on the canvas (px), its row, its colour, the lines set in it.
+
+    `numero` is its number in the key: None when the tile says it all, 0 when it is too small even for a number.
+    """
 
     x: float
     y: float
@@ -87,7 +90,7 @@ def _nom(row: dict[Any, Any]) -> str:
 
 def _texte(row: dict[Any, Any], w: float, h: float) -> tuple[list[str], float] | None:
     """The lines that fit in a tile, and their size: label, amount and share; else label and share; else None."""
-    amount, share = montant(row["valeur_eur"]), pct(row["part_pct"])
+    amount, share = row["montant"], pct(row["part_pct"])
     for tails in ([[f"{amount} · {share}"], [amount, share]], [[share]]):
         for corps in TAILLES:
             label = couper(_nom(row), w - 2 * MARGE, corps, gras=True)
@@ -118,8 +121,8 @@ def _tuiles(rows: list[dict[Any, Any]], flux: str, cadre: tuple[float, float, fl
         if largeur(lines[0], corps) > w - 3 or h < TUILE_NUMERO:
             # A sliver carries its number on a tab that overhangs; a speck cannot, and the key has its colour.
             lines = [f"<b>{numero}</b>"] if min(w, h) >= 3 and max(w, h) >= 2 * TUILE_NUMERO else []
-        made.append(Tuile(x, y, w, h, row, color, lines, corps, numero))
-        numero += 1
+        made.append(Tuile(x, y, w, h, row, color, lines, corps, numero if lines else 0))
+        numero += bool(lines)
     return made
 
 
@@ -135,6 +138,7 @@ def _dedans(tuile: Tuile) -> dict[str, Any]:
         x = tuile.x + tuile.largeur - TUILE_NUMERO
     else:
         y = tuile.y + tuile.hauteur - TUILE_NUMERO
+    x = min(x, theme.LARGEUR - TUILE_NUMERO)
     return etiquette(x, y, tuile.lignes, ("center", "middle"), tuile.corps, couleur, tuile.couleur)
 
 
@@ -158,7 +162,7 @@ def _cle(tuiles: list[Tuile], flux: str, x: float, y: float, w: float) -> tuple[
     mots: list[Mot] = []
     swatches: list[dict[str, Any]] = []
     for tuile in tuiles:
-        value = f"{montant(tuile.row['valeur_eur'])} · <b>{pct(tuile.row['part_pct'])}</b>"
+        value = f"{tuile.row['montant']} · <b>{pct(tuile.row['part_pct'])}</b>"
         lines = couper(_nom(tuile.row), w - 30 - largeur(value, theme.PETIT) - 8, theme.PETIT)
         middle = y + LIGNE_CLE / 2
         swatches.append(
@@ -172,7 +176,8 @@ def _cle(tuiles: list[Tuile], flux: str, x: float, y: float, w: float) -> tuple[
                 "line": {"width": 0.75 if tuile.autres else 0, "color": theme.AUTRES},
             }
         )
-        mots.append(Mot(x + 25, middle, f"<b>{tuile.numero}</b>", "right", theme.PETIT))
+        if tuile.numero:
+            mots.append(Mot(x + 25, middle, f"<b>{tuile.numero}</b>", "right", theme.PETIT))
         mots.append(Mot(x + w - 1, middle, value, "right", theme.PETIT))
         for i, line in enumerate(lines):
             mots.append(Mot(x + 30, middle + i * theme.PETIT * theme.INTERLIGNE, line, "left", theme.PETIT))
@@ -202,7 +207,7 @@ def _trace(tuiles: list[Tuile], flux: str, cadre: tuple[float, float, float, flo
         "textinfo": "none",
         "customdata": [
             f"<b>{tuile.row['produit_libelle']}</b><br>{theme.NOM_FLUX[flux]}{INSECABLE}: "
-            f"{montant(tuile.row['valeur_eur'])} · {pct(tuile.row['part_pct'])}"
+            f"{tuile.row['montant']} · {pct(tuile.row['part_pct'])}"
             for tuile in tuiles
         ],
         "hovertemplate": "%{customdata}<extra></extra>",
@@ -216,6 +221,9 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
     present = [flux for flux, total in totals.items() if total]
     if not present:
         return None
+    imprimer = monnaie(max(totals.values()))
+    for row in (*rows["import"], *rows["export"]):
+        row["montant"] = imprimer(row["valeur_eur"])
     both = sum(totals.values())
     stacked = len(present) == 2 and min(totals.values()) / both < PART_EMPILEE
     mots: list[Mot] = []
@@ -224,7 +232,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
     cadres: dict[str, tuple[float, float, float, float]] = {}
 
     def entete(flux: str, x: float, y: float) -> None:
-        text = f"<b>{theme.NOM_FLUX[flux]}</b> {montant(totals[flux])}"
+        text = f"<b>{theme.NOM_FLUX[flux]}</b> {imprimer(totals[flux])}"
         mots.append(Mot(x, y + TETE / 2 - 2, text, "left", theme.TITRE, theme.COULEUR[flux]))
 
     if stacked:
@@ -232,7 +240,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         cadres[major] = (0, TETE, theme.LARGEUR, HAUTEUR_EMPILEE)
         entete(major, 0, 0)
         tuiles[major] = _tuiles(rows[major], major, cadres[major], 1)
-        key_major = [tuile for tuile in tuiles[major] if tuile.numero]
+        key_major = [tuile for tuile in tuiles[major] if tuile.numero is not None]
         end = TETE + HAUTEUR_EMPILEE
         if key_major:
             made, drawn, end = _cle(key_major, major, 0, end + 6, theme.LARGEUR / 2)
@@ -243,8 +251,8 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         top = end + ECART + TETE
         cadres[minor] = (0, top, area / h, h)
         entete(minor, 0, end + ECART)
-        tuiles[minor] = _tuiles(rows[minor], minor, cadres[minor], 1 + len(key_major))
-        key = [tuile for tuile in tuiles[minor] if tuile.numero]
+        tuiles[minor] = _tuiles(rows[minor], minor, cadres[minor], 1 + sum(bool(tuile.numero) for tuile in key_major))
+        key = [tuile for tuile in tuiles[minor] if tuile.numero is not None]
         x = area / h + 18
         made, drawn, end_key = _cle(key, minor, x, top, min(theme.LARGEUR - x, 380))
         mots, swatches = mots + made, swatches + drawn
@@ -257,13 +265,13 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
             cadres[flux] = (x, TETE, w, HAUTEUR)
             entete(flux, x, 0)
             tuiles[flux] = _tuiles(rows[flux], flux, cadres[flux], numbers)
-            numbers += sum(tuile.numero is not None for tuile in tuiles[flux])
+            numbers += sum(bool(tuile.numero) for tuile in tuiles[flux])
             x += w + ECART
         for flux in totals.keys() - set(present):
             text = f"<b>{theme.NOM_FLUX[flux]}</b> aucune"
             mots.append(Mot(theme.LARGEUR, TETE / 2 - 2, text, "right", theme.TITRE, theme.COULEUR[flux]))
         for flux, x in (("import", 0), ("export", (theme.LARGEUR + ECART) / 2)):
-            key = [tuile for tuile in tuiles.get(flux, []) if tuile.numero]
+            key = [tuile for tuile in tuiles.get(flux, []) if tuile.numero is not None]
             made, drawn, end = _cle(key, flux, x, TETE + HAUTEUR + 10, (theme.LARGEUR - ECART) / 2 - 8)
             mots, swatches = mots + made, swatches + drawn
             if key:

@@ -8,7 +8,7 @@ Kerning is left out, which makes a line a little wider here than drawn: the safe
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -34,8 +34,9 @@ def _chasses(gras: bool) -> tuple[dict[int, float], float]:
     return widths, max(widths.values())
 
 
-def largeur(texte: str, corps: float, *, gras: bool = False) -> float:
-    """Width in px of one line at `corps` px; `<b>…</b>` inside the text is measured as bold."""
+@lru_cache(maxsize=50_000)
+def _cadratins(texte: str, gras: bool) -> float:
+    """Width in em; cached, since the same labels are set again and again at many sizes."""
     total, bold = 0.0, gras
     for piece in re.split(r"(</?b>)", texte):
         if piece in ("<b>", "</b>"):
@@ -43,7 +44,12 @@ def largeur(texte: str, corps: float, *, gras: bool = False) -> float:
             continue
         widths, absent = _chasses(bold)
         total += sum(widths.get(ord(char), absent) for char in piece)
-    return total * corps
+    return total
+
+
+def largeur(texte: str, corps: float, *, gras: bool = False) -> float:
+    """Width in px of one line at `corps` px; `<b>…</b>` inside the text is measured as bold."""
+    return _cadratins(texte, gras) * corps
 
 
 def couper(texte: str, place: float, corps: float, *, gras: bool = False) -> list[str]:

@@ -17,7 +17,7 @@ FILET = "#E1E4E9"  # hairlines between rows: decoration, nothing is read from th
 GUIDE = "#9AA1AC"  # leader lines and axes
 
 COULEUR = {"import": "#2E6CB3", "export": "#54277F"}
-COULEUR_FIN = {"import": "#4F7FB8", "export": "#8A62AE"}  # lightest tile of a treemap, still ≥ 3 on paper
+COULEUR_FIN = {"import": "#4977AD", "export": "#8A62AE"}  # lightest tile of a treemap: white text must hold on it
 AUTRES = "#6C7380"  # the rest, as a node or an outline
 AUTRES_FOND = "#EDEFF2"  # the rest as a large tile, which must not weigh more than what is named
 PRINCIPAL = "#C2152D"
@@ -32,7 +32,6 @@ MINIMUM = 10.0
 TITRE = 12.5
 INTERLIGNE = 1.2
 INTERLIGNE_PLOTLY = 1.3  # of `<br>` inside one text
-GRAND = 10_000_000_000  # €: from this amount on, all amounts of the figure may be in Md€
 
 # A département's Sankey has a page of its own; those of its région and of France share one.
 HAUTEUR_FLUX = {"departement": 590, "region": 440, "france": 440}

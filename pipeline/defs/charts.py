@@ -13,6 +13,7 @@ import typst
 
 from pipeline import charts
 from pipeline.charts.draw import Drawn, draw
+from pipeline.charts.texte import DOSSIER_POLICES
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace
 from pipeline.progress import track
@@ -55,11 +56,14 @@ def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
 
 
 def preview(svg: Path) -> dg.MarkdownMetadataValue:
-    """A small picture of a figure (at most 40 kB) to show in the UI."""
-    page = f'#set page(width: 180mm, height: auto, margin: 2mm)\n#image("{svg.name}", width: 100%)'
-    png = typst.compile(page.encode(), root=str(svg.parent), format="png", ppi=60)
-    encoded = base64.b64encode(png).decode() if isinstance(png, bytes) and len(png) <= 40_000 else ""
-    return dg.MetadataValue.md(f"![{svg.stem}](data:image/png;base64,{encoded})" if encoded else f"`{svg}`")
+    """A small picture of a figure to show in the UI: the sharpest of at most 40 kB, since it goes into the event log."""
+    page = f'#set page(width: 180mm, height: auto, margin: 2mm)\n#image("{svg.name}", width: 100%)'.encode()
+    options = {"root": str(svg.parent), "format": "png", "font_paths": [str(DOSSIER_POLICES)], "ignore_system_fonts": True}
+    for ppi in (72, 54, 40, 30):
+        png = typst.compile(page, ppi=ppi, **options)
+        if isinstance(png, bytes) and len(png) <= 40_000:
+            return dg.MetadataValue.md(f"![{svg.stem}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    return dg.MetadataValue.md(f"`{svg}`")
 
 
 def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable[str], label: str) -> Iterator[Drawn]:

@@ -5,6 +5,7 @@ Add here: a selection of assets worth a name. Keep out: when runs start.
 
 import dagster as dg
 
+from pipeline.charts import SUJETS
 from pipeline.defs.charts import chart_key
 from pipeline.defs.fiches import FICHES, INDEX
 from pipeline.defs.partitions import DEPARTEMENTS
@@ -16,11 +17,15 @@ everything = dg.define_asset_job(
     description="From the source to the fiches. Launch it for one département, or for the range 01…976: the country in one run.",
 )
 
+marts = dg.define_asset_job(
+    "marts",
+    dg.AssetSelection.groups("raw", "seeds", "staging", "intermediate", "marts_departement", "marts_national"),
+    description="From the source to the marts, with every check on figures, and no fiche.",
+)
+
 departements = dg.define_asset_job(
     "departements",
-    dg.AssetSelection.assets(
-        *(chart_key(sujet) for sujet in ("balance", "produits", "flux-export", "flux-import")), FICHES, INDEX
-    ),
+    dg.AssetSelection.assets(*map(chart_key, SUJETS), FICHES, INDEX),
     partitions_def=DEPARTEMENTS,
     description="Charts and fiches alone, from the marts and national charts of the last full run.",
 )

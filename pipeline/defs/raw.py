@@ -9,8 +9,9 @@ import dagster as dg
 
 from pipeline.archive import store, tables
 from pipeline.defs.partitions import ONE_RUN
-from pipeline.defs.resources import Workspace
+from pipeline.defs.resources import Workspace, told
 from pipeline.errors import ComexError
+from pipeline.progress import stage
 from pipeline.sources import open_source
 
 TABLES = ("echanges", "releases", "libelles")
@@ -63,17 +64,19 @@ BLOCKING = {
 def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Keep what the source offers and extract its rows; one bad archive stops the run before anything is replaced."""
     paths = workspace.paths
-    try:
-        source = open_source(workspace.settings, paths)
-        kept = [
-            store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / source.id) for offer in source.offers
-        ]
-        releases = tables.build(kept, paths.raw_tables)
-        periode = tables.choose_period(releases, workspace.settings.periode)
-    except ComexError as error:
-        if error.check in BLOCKING:
-            yield dg.AssetCheckResult(check_name=error.check, asset_key=ECHANGES, passed=False, description=str(error))
-        raise dg.Failure(str(error), allow_retries=False) from error
+    with told(paths):
+        try:
+            with stage("Archives"):
+                source = open_source(workspace.settings, paths)
+                folder = paths.raw / source.id
+                kept = [store.keep(offer.path, name=offer.name, origin=offer.origin, folder=folder) for offer in source.offers]
+            with stage("Lignes"):
+                releases = tables.build(kept, paths.raw_tables)
+                periode = tables.choose_period(releases, workspace.settings.periode)
+        except ComexError as error:
+            if error.check in BLOCKING:
+                yield dg.AssetCheckResult(check_name=error.check, asset_key=ECHANGES, passed=False, description=str(error))
+            raise
     for name in BLOCKING:
         yield dg.AssetCheckResult(check_name=name, asset_key=ECHANGES, passed=True)
     absent, repeated = sum(r.masses_absentes for r in releases), sum(r.cles_repetees for r in releases)

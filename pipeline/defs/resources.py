@@ -8,13 +8,14 @@ from contextlib import contextmanager
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
-from filelock import FileLock, Timeout
-from pydantic import PrivateAttr
 
 from pipeline.archive import tables
 from pipeline.dbt import EXECUTABLE
-from pipeline.errors import OutputError
+from pipeline.errors import ComexError
+from pipeline.fiche.bind import provenance
+from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
+from pipeline.outputs import hold, writable
 from pipeline.paths import DBT_PROJECT, Paths
 from pipeline.settings import Settings
 
@@ -23,7 +24,6 @@ class Workspace(dg.ConfigurableResource):
     """Settings and paths of a run. The settings come from `COMEX_*`; a launch may override the period."""
 
     periode: str = ""
-    _lock: FileLock | None = PrivateAttr(default=None)
 
     @property
     def settings(self) -> Settings:
@@ -43,46 +43,29 @@ class Workspace(dg.ConfigurableResource):
         """The marts of that period."""
         return Marts(self.paths.marts, self.period())
 
+    def provenance(self) -> Provenance:
+        """What that period was computed from."""
+        return provenance(tables.read_releases(self.paths.raw_tables), self.period())
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:
         """Hold the outputs for the length of the run."""
-        with hold(self.paths):
+        with told(self.paths), hold(self.paths):
             yield self
 
 
 @contextmanager
-def hold(paths: Paths) -> Iterator[None]:
-    """Keep every other run away from these outputs. Raises OutputError when one is at work, or nothing can be written."""
+def told(paths: Paths) -> Iterator[None]:
+    """Turn what a user can cause into a failure in four parts; let bugs raise what they raise."""
     try:
-        paths.home.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(paths.home / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise OutputError(
-            "The outputs were expected to be free; another run holds them (1 run at a time).",
-            where=str(paths.home / ".lock"),
-            cause="a second `make fiches`, a schedule or a run launched from the Dagster UI is still at work",
-            remedy="wait for it to end, or give this run a place of its own with COMEX_HOME",
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"A folder that can be written was expected; {error.strerror or error}.",
-            where=str(paths.home),
-            cause="a read-only disk or folder, or one that belongs to another user",
-            remedy="make it writable, or give another place with COMEX_HOME",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        with writable(paths):
+            yield
+    except ComexError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 @dg.definitions
 def resources() -> dg.Definitions:
     """The resources by name."""
-    return dg.Definitions(
-        resources={
-            "workspace": Workspace(),
-            "dbt": DbtCliResource(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=EXECUTABLE),
-        }
-    )
+    dbt = DbtCliResource(project_dir=str(DBT_PROJECT), profiles_dir=str(DBT_PROJECT), dbt_executable=EXECUTABLE)
+    return dg.Definitions(resources={"workspace": Workspace(), "dbt": dbt})

@@ -11,7 +11,8 @@ from dagster_dbt import DbtCliResource, dbt_assets
 
 from pipeline import dbt as dbt_call
 from pipeline.defs.partitions import ONE_RUN
-from pipeline.defs.resources import Workspace
+from pipeline.defs.resources import Workspace, told
+from pipeline.progress import stage
 
 
 @dbt_assets(manifest=dbt_call.manifest(), backfill_policy=ONE_RUN, pool="warehouse")
@@ -21,7 +22,8 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
     paths.marts.mkdir(parents=True, exist_ok=True)
     os.environ.update(dbt_call.environment(paths))
     settings = workspace.settings
-    yield from dbt.cli(dbt_call.build_arguments(settings.niveau_produit, workspace.period()), context=context).stream()
+    with told(paths), stage("Entrepôt (dbt)"):
+        yield from dbt.cli(dbt_call.build_arguments(settings.niveau_produit, workspace.period()), context=context).stream()
 
 
 @dg.asset_check(

@@ -13,9 +13,10 @@ from pipeline.territoires import Territoire
 
 @dataclass(frozen=True)
 class Intertitre:
-    """A heading below the section's own."""
+    """A heading below the section's own; `colonne` begins the second column there."""
 
     texte: str
+    colonne: bool = False
     type: Literal["intertitre"] = "intertitre"
 
 
@@ -66,17 +67,16 @@ class Reperes:
 class Illustration:
     """A figure. `fichier` is its name, without extension, under `graphiques/` of the bundle.
 
-    `cle` and `sujet` say whose figure it is; `spec` is its plotly dict (width and height in px under `layout`).
+    `dossier` is the territory whose figure it is (its slug, a folder of drawn figures) and `sujet` the figure's name there.
     """
 
-    cle: str
+    dossier: str
     sujet: str
     fichier: str
     titre: str
     alternative: str
     lecture: str
     source: str
-    spec: dict[str, Any] = field(repr=False)
     type: Literal["illustration"] = "illustration"
 
 
@@ -140,6 +140,7 @@ class Fiche:
     territoire: Territoire
     periode: str
     provenance: Provenance
+    niveau_produit: str
     titre: str
     courant: str  # running head
     couverture: Couverture

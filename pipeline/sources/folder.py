@@ -5,6 +5,7 @@ Add here: ways in which people lay out such a folder. Keep out: reading the arch
 
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from os.path import normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -43,7 +44,11 @@ def offers(place: Path) -> list[Offer]:
         names = linked_archives(index.read_text(encoding="utf-8", errors="replace"))
         found = [Offer(name, _beside(place, link), link) for name, link in sorted(names.items())]
     else:
-        found = [Offer(path.name, path, str(path)) for path in sorted(place.iterdir()) if path.suffix.lower() == ".zip"]
+        found = [
+            Offer(path.name, path, str(path))
+            for path in sorted(place.iterdir())
+            if path.suffix.lower() == ".zip" and path.is_file() and not path.name.startswith(".")  # ._x.zip: a Mac's shadow
+        ]
     if not found:
         raise ReleaseError(
             f"Links or files such as 202502-Regional-2024-export.zip were expected; {place} offers none"
@@ -64,11 +69,11 @@ def linked_archives(page: str) -> dict[str, str]:
 
 
 def _beside(place: Path, link: str) -> Path:
-    """Where a linked archive lies: along the link if it is relative, else under its name (a page saved from the web)."""
-    parts = urlsplit(link)
-    relative = place / unquote(parts.path)
-    path = relative if not parts.scheme and relative.exists() else place / Path(unquote(parts.path)).name
-    if not path.is_file() or place not in path.resolve().parents:
+    """Where a linked archive lies: along the link, never outside `place`, else under its name (a page saved from the web)."""
+    linked = unquote(urlsplit(link).path)
+    along = Path(normpath(place / linked.lstrip("/")))
+    path = along if along.is_file() and Path(normpath(place)) in along.parents else place / Path(linked).name
+    if not path.is_file():
         raise ReleaseError(
             f"The index page links {link!r}; there is no file {path.name} beside it.",
             where=str(place / "index.html"),

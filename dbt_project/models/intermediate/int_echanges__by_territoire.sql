@@ -1,17 +1,4 @@
--- The same for each level of territory, goods at the level chosen. Monaco is part of its région and of France.
-with zones as (
-    select
-        periode,
-        departement_code,
-        region_code,
-        flux,
-        coalesce({{ produit_code() }}, 'ZZ') as produit_code,
-        pays_code,
-        sum(valeur_eur)::bigint as valeur_eur
-    from {{ ref('int_echanges__by_zone') }}
-    group by all
-)
-
+-- The same for each level of territory. Monaco is part of its région and of France.
 select
     periode,
     case when grouping(departement_code) = 0 then 'departement' when grouping(region_code) = 0 then 'region' else 'france' end as niveau,
@@ -20,7 +7,7 @@ select
     produit_code,
     pays_code,
     sum(valeur_eur)::bigint as valeur_eur
-from zones
+from {{ ref('int_echanges__by_zone') }}
 group by grouping sets (
     (periode, departement_code, flux, produit_code, pays_code),
     (periode, region_code, flux, produit_code, pays_code),

@@ -1,16 +1,18 @@
--- The one big sum: rows of a period by département (Monaco included), good at all levels, and partner.
+-- The one big sum: rows of a period by département (Monaco included), good at the level chosen, and partner.
+with trimestres as (
+    select periode, unnest(range(dernier - 3, dernier + 1)) as numero from {{ ref('int_periodes') }}
+)
+
 select
-    periodes.periode,
+    trimestres.periode,
     echanges.departement_code,
     echanges.region_code,
     echanges.flux,
-    echanges.a38_code,
-    echanges.a129_code,
-    echanges.cpf4_code,
+    coalesce(echanges.{{ produit_code() }}, 'ZZ') as produit_code,
+    echanges.a129_code = 'D35A' as est_electricite,
     echanges.pays_code,
     sum(echanges.valeur_eur)::bigint as valeur_eur
 from {{ ref('int_echanges__qualified') }} as echanges
-inner join {{ ref('int_periodes') }} as periodes
-    on echanges.annee * 4 + echanges.trimestre - 1 between periodes.dernier - 3 and periodes.dernier
+inner join trimestres using (numero)
 where echanges.motif_quarantaine is null
 group by all

@@ -1,21 +1,8 @@
 {{ config(materialized='view') }}
--- The rows that stand: for each flow and quarter, those of the newest vintage; each with the reason, if any, that keeps it out of the totals.
-with presents as (
-    select distinct release_id, flux, annee, trimestre from {{ ref('stg_douane__echanges') }}
-),
-
-en_vigueur as (
-    select presents.release_id, presents.flux, presents.annee, presents.trimestre
-    from presents
-    inner join {{ ref('stg_douane__releases') }} as releases using (release_id)
-    qualify row_number() over (
-        partition by presents.flux, presents.annee, presents.trimestre
-        order by releases.vintage desc, releases.rang_archive desc
-    ) = 1
-)
-
+-- The rows that stand, each with the reason, if any, that keeps it out of the totals.
 select
     echanges.*,
+    standing.numero,
     departements.region_code,
     a129.parent_code as a38_code,
     case
@@ -26,7 +13,7 @@ select
         when pays.code is null then 'pays_inconnu'
     end as motif_quarantaine
 from {{ ref('stg_douane__echanges') }} as echanges
-inner join en_vigueur using (release_id, flux, annee, trimestre)
+inner join {{ ref('int_releases__standing') }} as standing using (release_id, flux, annee, trimestre)
 left join {{ ref('departements') }} as departements on echanges.departement_code = departements.departement_code
 left join {{ ref('int_nomenclatures') }} as cpf4 on cpf4.nomenclature = 'CPF4' and echanges.cpf4_code = cpf4.code
 left join {{ ref('int_nomenclatures') }} as a129 on a129.nomenclature = 'A129' and echanges.a129_code = a129.code

@@ -7,6 +7,9 @@ with connus as (
     union all
     select 'A38', a38_code, libelle_court, libelle, true, null from {{ ref('nomenclature_a38') }}
     union all
+    -- The A38 level of a good that only the release's own label file knows.
+    select 'A38', 'ZZ', 'Produits hors nomenclature', 'Produits hors nomenclature', true, null
+    union all
     select 'PAYS', pays_code, pays, pays, est_pays, null from {{ ref('pays') }}
 ),
 
@@ -22,6 +25,6 @@ nouveaux as (
     anti join connus using (nomenclature, code)
 )
 
-select *, true as est_repertorie from connus
+from connus
 union all
-select *, false from nouveaux
+from nouveaux

@@ -1,11 +1,6 @@
 -- Years with four quarters in both flows, and the rolling year asked for (with the one before it, for the comparison) where complete.
-with trimestres as (
-    select flux, annee, trimestre, annee * 4 + trimestre - 1 as numero
-    from (select distinct flux, annee, trimestre from {{ ref('int_echanges__qualified') }})
-),
-
-fins as (
-    select distinct annee::varchar as periode, annee * 4 + 3 as dernier from trimestres
+with fins as (
+    select distinct annee::varchar as periode, annee * 4 + 3 as dernier from {{ ref('int_releases__standing') }}
     {%- if 'T' in var('periode') %}
     {%- set annee, trimestre = var('periode').split('T') %}
     union
@@ -18,9 +13,8 @@ fins as (
 select
     fins.periode,
     fins.dernier,
-    case when position('T' in fins.periode) > 0 then (left(fins.periode, 4)::int - 1)::varchar || right(fins.periode, 2) else (fins.periode::int - 1)::varchar end
-        as periode_precedente
+    (left(fins.periode, 4)::int - 1)::varchar || substr(fins.periode, 5) as periode_precedente
 from fins
-inner join trimestres on trimestres.numero between fins.dernier - 3 and fins.dernier
+inner join {{ ref('int_releases__standing') }} as standing on standing.numero between fins.dernier - 3 and fins.dernier
 group by all
 having count(*) = 8

@@ -13,7 +13,7 @@ zones as (
         zones.region_code,
         zones.flux,
         sum(zones.valeur_eur)::bigint as valeur_eur,
-        coalesce(sum(zones.valeur_eur) filter (where zones.a129_code != 'D35A'), 0)::bigint as valeur_hors_electricite_eur,
+        coalesce(sum(zones.valeur_eur) filter (where not zones.est_electricite), 0)::bigint as valeur_hors_electricite_eur,
         coalesce(sum(zones.valeur_eur) filter (where not pays.est_pays), 0)::bigint as hors_pays_eur
     from {{ ref('int_echanges__by_zone') }} as zones
     inner join {{ ref('int_nomenclatures') }} as pays on pays.nomenclature = 'PAYS' and zones.pays_code = pays.code
@@ -42,11 +42,17 @@ nombres_produits as (
 ),
 
 quarantaine as (
-    select periodes.periode, quarantaine.flux, quarantaine.departement_code, quarantaine.region_code, sum(quarantaine.valeur_eur)::bigint as valeur_eur
+    select
+        periode,
+        case when grouping(departement_code) = 0 then 'departement' when grouping(region_code) = 0 then 'region' else 'france' end as niveau,
+        case when grouping(departement_code) = 0 then departement_code when grouping(region_code) = 0 then region_code else 'FR' end as code,
+        flux,
+        sum(quarantaine.valeur_eur)::bigint as valeur_eur,
+        sum(abs(quarantaine.valeur_eur))::bigint as absolue_eur  -- negative rows do not hide as many positive euros
     from {{ ref('int_echanges__quarantined') }} as quarantaine
     inner join {{ ref('int_periodes') }} as periodes
         on quarantaine.annee * 4 + quarantaine.trimestre - 1 between periodes.dernier - 3 and periodes.dernier
-    group by all
+    group by grouping sets ((periode, departement_code, flux), (periode, region_code, flux), (periode, flux))
 ),
 
 joined as (
@@ -58,7 +64,7 @@ joined as (
         grille.region_code,
         grille.flux,
         coalesce(totaux.valeur_eur, 0) as valeur_eur,
-        precedents.valeur_eur as valeur_precedente_eur,
+        case when precedente.periode is not null then coalesce(precedents.valeur_eur, 0) end as valeur_precedente_eur,
         coalesce(totaux.valeur_hors_electricite_eur, 0) as valeur_hors_electricite_eur,
         coalesce(totaux.hors_pays_eur, 0) as hors_pays_eur,
         coalesce(nombres_pays.nb_pays, 0) as nb_pays,
@@ -66,20 +72,12 @@ joined as (
         regions.valeur_eur as region_eur,
         regions.valeur_hors_electricite_eur as region_hors_electricite_eur,
         france.valeur_eur as france_eur,
-        coalesce((
-            select sum(quarantaine.valeur_eur)
-            from quarantaine
-            where
-                quarantaine.periode = grille.periode
-                and quarantaine.flux = grille.flux
-                and case grille.niveau
-                    when 'departement' then quarantaine.departement_code = grille.code
-                    when 'region' then quarantaine.region_code = grille.code
-                    else true
-                end
-        ), 0)::bigint as quarantaine_eur
+        coalesce(quarantaine.valeur_eur, 0) as quarantaine_eur,
+        coalesce(quarantaine.absolue_eur, 0) as quarantaine_absolue_eur
     from grille
     left join totaux using (periode, niveau, code, flux)
+    left join quarantaine using (periode, niveau, code, flux)
+    left join {{ ref('int_periodes') }} as precedente on grille.periode_precedente = precedente.periode
     left join totaux as precedents
         on
             grille.periode_precedente = precedents.periode
@@ -125,6 +123,6 @@ select
     export_eur - import_eur as solde_eur,
     100.0 * export_eur / nullif(import_eur, 0) as taux_couverture_pct,
     quarantaine_eur,
-    100.0 * quarantaine_eur / nullif(valeur_eur + quarantaine_eur, 0) as quarantaine_pct,
+    100.0 * quarantaine_absolue_eur / nullif(valeur_eur + quarantaine_absolue_eur, 0) as quarantaine_pct,
     region_code
 from soldes

@@ -12,7 +12,8 @@ renamed as (
         case flux when 'E' then 'export' when 'I' then 'import' end as flux,
         lignes,
         valeur_eur,
-        est_exemple
+        est_exemple,
+        trimestres
     from source
 )
 

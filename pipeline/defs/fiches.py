@@ -1,0 +1,103 @@
+"""The fiches as assets: one bundle a département, those of régions and France, and the index.
+
+Add here: another thing that is made of bundles. Keep out: what a fiche says or looks like (`pipeline/fiche`).
+"""
+
+import dagster as dg
+
+from pipeline.charts import SUJETS
+from pipeline.defs.charts import NATIONAL, chart_key
+from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
+from pipeline.defs.resources import Workspace, told
+from pipeline.fiche import index
+from pipeline.fiche.bind import Bound, bind
+from pipeline.progress import track
+from pipeline.territoires import FRANCE, Territoire, departements, regions
+
+FICHES = dg.AssetKey(["fiches", "departement"])
+FICHES_NATIONAL = dg.AssetKey(["fiches", "national"])
+INDEX = dg.AssetKey(["fiches", "index"])
+
+
+def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> tuple[list[Territoire], list[Bound]]:
+    marts = workspace.marts()
+    bundles = bind(territoires, marts, workspace.provenance(), workspace.settings, workspace.paths)
+    bound = list(track(bundles, total=len(territoires), label=label))
+    return [item.territoire for item in bound if item.erreur is None], [item for item in bound if item.erreur]
+
+
+def _write_index(workspace: Workspace) -> int:
+    marts = workspace.marts()
+    return index.ecrire(workspace.paths.index, workspace.paths.fiches, marts.periode, marts.reperes, workspace.provenance())
+
+
+@dg.asset(
+    key=FICHES_NATIONAL,
+    deps=[
+        NATIONAL,
+        *(dg.AssetKey(f"mart_national_{sujet}") for sujet in ("reperes", "balance", "produits", "flux", "classement")),
+    ],
+    group_name="fiches",
+    kinds={"pdf", "html"},
+    description="Bundles of the 18 régions and of France.",
+    backfill_policy=ONE_RUN,
+)
+def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
+    """Write the 19 bundles, or fail naming those that could not be made."""
+    with told(workspace.paths):
+        made, failed = _bind(workspace, [*regions().values(), FRANCE], "Fiches nationales")
+    if failed:
+        raise dg.Failure(_naming(made, failed), allow_retries=False)
+    return dg.MaterializeResult(metadata={"fiches": len(made), "path": dg.MetadataValue.path(workspace.paths.fiches)})
+
+
+@dg.asset(
+    key=FICHES,
+    deps=[
+        *(chart_key(sujet) for sujet in SUJETS),
+        NATIONAL,
+        *(dg.AssetKey(f"mart_departement_{sujet}") for sujet in ("reperes", "balance", "produits", "flux")),
+    ],
+    partitions_def=DEPARTEMENTS,
+    group_name="fiches",
+    kinds={"pdf", "html"},
+    description="The bundle of each département: PDF, HTML, figures, data, manifest.",
+    backfill_policy=ONE_RUN,
+)
+def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) -> None:
+    """Write the bundles of the partitions of this run.
+
+    Where some fail, the others are made and recorded all the same; then the run fails, naming the bad ones.
+    """
+    with told(workspace.paths):
+        made, failed = _bind(workspace, [departements()[code] for code in context.partition_keys], "Fiches")
+        folder = dg.MetadataValue.path(workspace.paths.fiches)
+        if failed:
+            for territoire in made:
+                context.log_event(dg.AssetMaterialization(FICHES, partition=territoire.code, metadata={"path": folder}))
+            _write_index(workspace)
+            raise dg.Failure(_naming(made, failed), allow_retries=False)
+        context.add_output_metadata({"fiches": len(made), "path": folder})
+
+
+@dg.asset(
+    key=INDEX,
+    deps=[FICHES, FICHES_NATIONAL],
+    group_name="fiches",
+    kinds={"html"},
+    description="The entry page: territories by région with their headline figures and links.",
+    backfill_policy=ONE_RUN,
+)
+def entry_page(workspace: Workspace) -> dg.MaterializeResult:
+    """Write index.html for the bundles that are there."""
+    with told(workspace.paths):
+        listed = _write_index(workspace)
+    return dg.MaterializeResult(metadata={"fiches": listed, "path": dg.MetadataValue.path(workspace.paths.index)})
+
+
+def _naming(made: list[Territoire], failed: list[Bound]) -> str:
+    """Who failed and why: the first three in full, the others by name."""
+    named = [f"{item.territoire.cle} ({item.territoire.nom})" for item in failed]
+    told = [f"{name}: {item.erreur}" for name, item in zip(named[:3], failed, strict=False)]
+    head = f"{len(made) + len(failed)} fiches were expected; {len(made)} were made, {len(failed)} could not be:"
+    return "\n".join([head, *told, *([f"and {', '.join(named[3:])}"] if named[3:] else [])])

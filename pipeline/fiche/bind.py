@@ -1,0 +1,74 @@
+"""Many fiches from one set of marts: their contents, then their bundles, one failure never costing the others.
+
+Add here: what all fiches of a run share. Keep out: the content of one (`contexte.py`), its files (`lot.py`), Dagster.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline.archive.tables import Release, holds
+from pipeline.errors import ComexError
+from pipeline.fiche import lot, page
+from pipeline.fiche.contenu import Fiche
+from pipeline.fiche.contexte import Portrait, construire
+from pipeline.fiche.provenance import Archive, Provenance
+from pipeline.marts import Marts
+from pipeline.paths import Paths
+from pipeline.settings import Settings
+from pipeline.territoires import FRANCE, Territoire, regions
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What became of one fiche: `erreur` is None when its bundle is in place."""
+
+    territoire: Territoire
+    erreur: ComexError | None = None
+
+
+def provenance(releases: Iterable[Release], periode: str) -> Provenance:
+    """What the period was computed from: the archives that hold its quarters."""
+    held = [release for release in releases if holds(release, periode)]
+    return Provenance(
+        est_exemple=any(release.est_exemple for release in held),
+        millesime=max(release.vintage for release in held),
+        archives=tuple(
+            Archive(r.nom, r.sha256, r.vintage, {"E": "export", "I": "import"}[r.flux], r.taille, r.origine) for r in held
+        ),
+    )
+
+
+def compared(marts: Marts) -> dict[Territoire, Portrait]:
+    """Régions and France, with which the others are compared."""
+    return {territoire: Portrait(territoire, marts.territoire(territoire)) for territoire in (*regions().values(), FRANCE)}
+
+
+def content(
+    territoire: Territoire, marts: Marts, portraits: dict[Territoire, Portrait], origin: Provenance, niveau_produit: str
+) -> Fiche:
+    """The content of a territory's fiche, compared with its région and with France (`portraits`, from `compared`)."""
+    region = regions()[territoire.region_code] if territoire.region_code else None
+    return construire(
+        portraits.get(territoire) or Portrait(territoire, marts.territoire(territoire)),
+        marts.periode,
+        origin,
+        region=portraits[region] if region else None,
+        france=portraits[FRANCE] if territoire != FRANCE else None,
+        classement=marts.classement,
+        niveau_produit=niveau_produit,
+    )
+
+
+def bind(
+    territoires: Iterable[Territoire], marts: Marts, origin: Provenance, settings: Settings, paths: Paths
+) -> Iterator[Bound]:
+    """Write the bundle of each territory from the figures that are drawn, and say what became of it."""
+    page.ecrire_commun(paths.commun)
+    portraits = compared(marts)
+    for territoire in territoires:
+        try:
+            fiche = content(territoire, marts, portraits, origin, settings.niveau_produit)
+            lot.ecrire(fiche, paths.fiches, paths.charts / marts.periode, settings.logo)
+            yield Bound(territoire)
+        except ComexError as error:
+            yield Bound(territoire, error)

@@ -1,0 +1,560 @@
+"""From a territory's frames to the content of its fiche.
+
+Add here: which blocks a section holds and which numbers they show. Keep out: wording (`textes.py`), layout (templates),
+statistics (SQL): rows are picked by the ranks and flags that the marts give, never summed or ranked here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from pipeline import charts
+from pipeline.fiche import textes
+from pipeline.fiche.contenu import (
+    Bloc,
+    Colonne,
+    Couverture,
+    Fiche,
+    Illustration,
+    Intertitre,
+    Liens,
+    Paragraphe,
+    Points,
+    Repere,
+    Reperes,
+    Section,
+    Tableau,
+)
+from pipeline.fiche.provenance import Provenance
+from pipeline.fiche.textes import insecables
+from pipeline.territoires import Territoire
+from pipeline.typographie import INSECABLE, millions, mois, nombre, pct, periode
+
+FLUX = ("export", "import")
+NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
+ILE_DE_FRANCE = "11"
+GRAND = 100_000_000_000  # €: a flow whose matrix is printed in whole millions
+
+
+@dataclass
+class Portrait:
+    """One territory's mart frames (`reperes`, `balance`, `produits`, `flux`) for one period."""
+
+    territoire: Territoire
+    frames: dict[str, pd.DataFrame]
+
+    @cached_property
+    def reperes(self) -> dict[str, dict[str, Any]]:
+        """Headline figures by flow; missing values are None."""
+        return {row["flux"]: row for row in _lignes(self.frames["reperes"])}
+
+    def rows(self, mart: str, flux: str | None = None) -> list[dict[str, Any]]:
+        """Rows of one mart, of one flow if given."""
+        return [row for row in _lignes(self.frames[mart]) if flux is None or row["flux"] == flux]
+
+
+def _lignes(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def construire(
+    portrait: Portrait,
+    periode: str,
+    provenance: Provenance,
+    *,
+    region: Portrait | None = None,
+    france: Portrait | None = None,
+    classement: pd.DataFrame | None = None,
+    niveau_produit: str = "A129",
+) -> Fiche:
+    """The content of one fiche.
+
+    `region` and `france` are what the territory is compared with: both for a département, `france` for a région, neither
+    for France. `classement` is the national ranking, shown in the fiches of France and of régions.
+    """
+    return _Redaction(portrait, periode, provenance, region, france, classement, niveau_produit).fiche()
+
+
+def _paragraphes(*phrases: str, style: Any = "corps") -> tuple[Paragraphe, ...]:
+    return tuple(Paragraphe(insecables(phrase), style) for phrase in phrases if phrase)
+
+
+def _points(elements: Iterable[tuple[str, str]]) -> Points:
+    return Points(tuple((insecables(terme), insecables(texte)) for terme, texte in elements))
+
+
+@dataclass
+class _Redaction:
+    """One fiche being written."""
+
+    portrait: Portrait
+    periode: str
+    provenance: Provenance
+    region: Portrait | None
+    france: Portrait | None
+    classement: pd.DataFrame | None
+    niveau_produit: str
+
+    def __post_init__(self) -> None:
+        self.territoire = self.portrait.territoire
+        self.reperes = self.portrait.reperes
+        self.valeurs = {flux: int(self.reperes[flux]["valeur_eur"]) for flux in FLUX}
+        self.solde = int(self.reperes["export"]["solde_eur"])
+        self.couverture = self.reperes["export"]["taux_couverture_pct"]
+        # The regional page would repeat the territory's own figures where the département is the région.
+        compares = (None if self.territoire.est_region else self.region, self.france)
+        self.compares = [other for other in compares if other]
+        self.idf = ILE_DE_FRANCE in (self.territoire.region_code, self.territoire.code if self.territoire.niveau == "region" else "")
+
+    def fiche(self) -> Fiche:
+        """Everything, in order."""
+        titre = f"Commerce extérieur {self.territoire.nom_de}"
+        sections = [
+            self._contexte(),
+            self._balance(),
+            self._produits(),
+            *(self._flux(flux) for flux in FLUX[:1]),
+            *self._comparaison("export"),
+            self._flux("import"),
+            *self._comparaison("import"),
+            *self._classement(),
+            self._chiffres(),
+            self._pratique(),
+        ]
+        return Fiche(
+            territoire=self.territoire,
+            periode=self.periode,
+            provenance=self.provenance,
+            niveau_produit=self.niveau_produit,
+            titre=f"{titre} – {periode(self.periode)}",
+            courant=titre,
+            couverture=self._couverture(),
+            barres=(self.valeurs["import"], self.valeurs["export"]),
+            sections=tuple(sections),
+            frames=self.portrait.frames,
+            reperes_compares=tuple(other.frames["reperes"] for other in (self.region, self.france) if other),
+        )
+
+    def _couverture(self) -> Couverture:
+        titre, noms, note = textes.industrie(self.territoire)
+        return Couverture(
+            surtitre=textes.nature(self.territoire),
+            titre=self.territoire.nom,
+            sous_titre=f"Commerce extérieur, {periode(self.periode)}",
+            resume=insecables(textes.resume(self.territoire, self.periode)),
+            reperes=(
+                *(
+                    Repere(
+                        textes.majuscule(textes.DEFINI[flux]),
+                        millions(self.valeurs[flux]),
+                        textes.evolution(self.reperes[flux]["evolution_pct"]),
+                        flux,
+                    )
+                    for flux in FLUX
+                ),
+                self._repere_solde(),
+                Repere("Taux de couverture", textes.taux(self.couverture), "exportations / importations"),
+            ),
+            industrie_titre=titre,
+            industrie=noms,
+            industrie_note=insecables(note),
+            millesime=f"Millésime {mois(self.provenance.millesime)}",
+        )
+
+    def _repere_solde(self) -> Repere:
+        ton = "excedent" if self.solde > 0 else "deficit" if self.solde < 0 else "neutre"
+        return Repere("Solde apparent", millions(self.solde, signe=True), "FAB − CAF", ton)
+
+    def _contexte(self) -> Section:
+        hors_pays = {flux: int(self.reperes[flux]["hors_pays_eur"] or 0) for flux in FLUX}
+        quarantaine = {flux: int(self.reperes[flux]["quarantaine_eur"] or 0) for flux in FLUX}
+        region = self.compares[0].territoire if len(self.compares) == 2 else None
+        particularites = [textes.hors_pays(hors_pays), textes.quarantaine(quarantaine)]
+        if self.territoire.est_region:
+            particularites.append(textes.sans_region(self.territoire))
+        blocs: list[Bloc] = [Intertitre("Pourquoi cette fiche"), *_paragraphes(*textes.pourquoi(self.territoire, region))]
+        if self.provenance.est_exemple:
+            blocs += [Intertitre("Données d’exemple"), *_paragraphes(textes.exemple())]
+        blocs += [
+            Intertitre("Comment la lire"),
+            _points(textes.lecture_generale(self.niveau_produit, NIVEAUX_PRODUIT[self.niveau_produit])),
+        ]
+        if any(particularites):
+            blocs += [Intertitre(insecables(f"Pour {self.territoire.nom_article}")), *_paragraphes(*particularites)]
+        blocs += [
+            Intertitre("Ce que les chiffres ne disent pas", colonne=True),
+            _points(textes.limites(self.territoire, idf=self.idf)),
+        ]
+        return Section("contexte", "Contexte et méthode", tuple(blocs), colonnes=2)
+
+    def _illustration(self, other: Portrait, sujet: str, titre: str, lecture: str) -> Illustration | Paragraphe:
+        mart, _, flux = sujet.partition("-")
+        if not other.rows(mart, flux or None):
+            return Paragraphe(insecables(charts.phrase_vide(sujet, other.territoire)), "chapeau")
+        own = other is self.portrait
+        return Illustration(
+            dossier=other.territoire.slug,
+            sujet=sujet,
+            fichier=sujet if own else f"{other.territoire.niveau}-{sujet}",
+            titre=insecables(f"{titre}, {periode(self.periode)}"),
+            alternative=charts.alternative(sujet, other.frames, other.territoire),
+            lecture=insecables(lecture),
+            source=self.provenance.ligne,
+        )
+
+    def _balance(self) -> Section:
+        premiers = [row["pays"] for row in self.portrait.rows("balance") if row["pays_code"] != "AUTRES"][:3]
+        nb = {flux: int(self.reperes[flux]["nb_pays"]) for flux in FLUX}
+        return Section(
+            "balance",
+            "Balance par partenaire",
+            (
+                Reperes(
+                    (
+                        *(
+                            Repere(textes.majuscule(textes.DEFINI[flux]), millions(self.valeurs[flux]), ton=flux)
+                            for flux in reversed(FLUX)
+                        ),
+                        self._repere_solde(),
+                        Repere("Taux de couverture", textes.taux(self.couverture)),
+                    )
+                ),
+                *_paragraphes(
+                    textes.balance(
+                        self.territoire, self.periode, self.valeurs["export"], self.valeurs["import"], self.solde, self.couverture
+                    )
+                    + " "
+                    + textes.partenaires(premiers, nb["export"], nb["import"]),
+                    style="chapeau",
+                ),
+                self._illustration(
+                    self.portrait,
+                    "balance",
+                    f"Importations, exportations et solde par pays, {self.territoire.nom}",
+                    textes.LECTURE_BALANCE,
+                ),
+            ),
+        )
+
+    def _produits(self) -> Section:
+        nb = {flux: int(self.reperes[flux]["nb_produits"]) for flux in FLUX}
+        phrases = [textes.produits(nb)] + [textes.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX]
+        return Section(
+            "produits",
+            "Principaux produits",
+            (
+                *_paragraphes(" ".join(filter(None, phrases)), style="chapeau"),
+                self._illustration(
+                    self.portrait,
+                    "produits",
+                    f"Produits importés et exportés, {self.territoire.nom}",
+                    textes.LECTURE_PRODUITS,
+                ),
+            ),
+        )
+
+    @staticmethod
+    def _premiers(other: Portrait, flux: str) -> list[tuple[str, float]]:
+        return [
+            (row["produit"], row["part_pct"])
+            for row in sorted(other.rows("produits", flux), key=lambda row: row["rang"])
+            if row["produit_code"] != "AUTRES"
+        ]
+
+    def _parts(self, flux: str) -> tuple[Repere, ...]:
+        """The total of a flow, and what it weighs."""
+        repere = self.reperes[flux]
+        elements = [Repere(f"Total des {textes.DEFINI[flux]}", millions(self.valeurs[flux]), ton=flux)]
+        if len(self.compares) == 2 and repere["part_region_pct"] is not None:
+            elements.append(Repere("Part de la région", pct(repere["part_region_pct"]), self.compares[0].territoire.nom))
+        if self.territoire.niveau != "france" and repere["part_france_pct"] is not None:
+            elements.append(Repere("Part de la France", pct(repere["part_france_pct"], 2)))
+        if repere["rang_france"] is not None:
+            rang = int(repere["rang_france"])
+            elements.append(Repere("Rang", f"{nombre(rang)}{'er' if rang == 1 else 'e'}", "des 100 départements"))
+        return tuple(elements)
+
+    def _flux(self, flux: str) -> Section:
+        rows = self.portrait.rows("flux", flux)
+        principal = next(
+            iter(sorted((row for row in rows if row["est_principal"]), key=lambda row: (-row["valeur_eur"], row["produit_code"]))), None
+        )
+        autres = {
+            cote: next(
+                ((int(row[f"{cote}_nb"]), int(row[f"{cote}_valeur_eur"])) for row in rows if row[f"{cote}_code"] == "AUTRES"), None
+            )
+            for cote in ("produit", "pays")
+        }
+        phrases = []
+        if principal:
+            phrases.append(
+                textes.principal_flux(flux, principal["produit"], principal["pays"], principal["valeur_eur"], principal["part_pct"])
+            )
+        phrases.append(textes.autres(autres["produit"], autres["pays"]))
+        repere = self.reperes[flux]
+        idf = (
+            textes.parts_idf(
+                flux,
+                repere["part_region_pct"],
+                repere["part_region_hors_electricite_pct"],
+                int(repere["valeur_hors_electricite_eur"] or 0),
+            )
+            if self.idf and self.territoire.niveau == "departement" and self.valeurs[flux]
+            else ""
+        )
+        return Section(
+            f"flux-{flux}",
+            textes.majuscule(textes.DEFINI[flux]),
+            (
+                Reperes(self._parts(flux)),
+                *_paragraphes(" ".join(filter(None, phrases)), style="chapeau"),
+                *_paragraphes(idf, style="note"),
+                self._illustration(
+                    self.portrait,
+                    f"flux-{flux}",
+                    f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}",
+                    textes.lecture_flux(flux),
+                ),
+            ),
+        )
+
+    def _comparaison(self, flux: str) -> tuple[Section, ...]:
+        if not self.compares:
+            return ()
+        premiers = [
+            (other.territoire.nom, *first)
+            for other in (self.portrait, *self.compares)
+            for first in self._premiers(other, flux)[:1]
+        ]
+        figures = [
+            self._illustration(
+                other,
+                f"flux-{flux}",
+                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de}"
+                f" ({millions(int(other.reperes[flux]['valeur_eur']))})",
+                textes.lecture_flux(flux) if other is self.compares[-1] else "",
+            )
+            for other in self.compares
+        ]
+        return (
+            Section(
+                f"comparaison-{flux}",
+                f"{textes.majuscule(textes.DEFINI[flux])} comparées",
+                (
+                    *_paragraphes(
+                        textes.sans_region(self.territoire) if self.territoire.est_region else "",
+                        textes.comparaison(flux, premiers),
+                    ),
+                    *figures,
+                ),
+            ),
+        )
+
+    def _classement(self) -> tuple[Section, ...]:
+        if self.classement is None or self.territoire.niveau == "departement":
+            return ()
+        rows = _lignes(self.classement)
+        if self.territoire.niveau == "region":
+            rows = [row for row in rows if row["region_code"] == self.territoire.code]
+        imports = {row["departement_code"]: row for row in rows if row["flux"] == "import"}
+        lignes = tuple(
+            (
+                f"{row['nom']}{INSECABLE}({row['departement_code']})",
+                nombre(row["rang"]),
+                millions(int(row["valeur_eur"])),
+                pct(row["part_france_pct"], 2),
+                nombre(imports[row["departement_code"]]["rang"]),
+                millions(int(imports[row["departement_code"]]["valeur_eur"])),
+                pct(imports[row["departement_code"]]["part_france_pct"], 2),
+            )
+            for row in sorted(rows, key=lambda row: row["rang"])
+            if row["flux"] == "export"
+        )
+        return (
+            Section(
+                "classement",
+                "Les départements",
+                (
+                    Tableau(
+                        insecables(f"Départements {self.territoire.nom_de}, dans l’ordre des exportations, {periode(self.periode)}"),
+                        (
+                            Colonne("Département", nombre=False, largeur=2.6),
+                            Colonne("Rang export", largeur=0.7),
+                            Colonne("Exportations", largeur=1.2),
+                            Colonne("Part de la France"),
+                            Colonne("Rang import", largeur=0.7),
+                            Colonne("Importations", largeur=1.2),
+                            Colonne("Part de la France"),
+                        ),
+                        lignes,
+                        note=insecables(f"Rangs parmi les 100 départements. {self.provenance.ligne}"),
+                        dense=True,
+                    ),
+                ),
+            ),
+        )
+
+    def _chiffres(self) -> Section:
+        return Section(
+            "chiffres",
+            "Les chiffres",
+            (
+                self._tableau_reperes(),
+                self._tableau_balance(),
+                *(self._tableau_produits(flux) for flux in FLUX if self.valeurs[flux]),
+                *(self._tableau_flux(flux) for flux in FLUX if self.valeurs[flux]),
+            ),
+        )
+
+    def _note(self, texte: str = "") -> str:
+        return insecables(f"{texte} {self.provenance.ligne}".strip())
+
+    def _tableau_reperes(self) -> Tableau:
+        avec_region = len(self.compares) == 2
+        lignes = []
+        for other in (self.portrait, *self.compares):
+            for flux in FLUX:
+                row = other.reperes[flux]
+                part_region = "" if row["part_region_pct"] is None else pct(row["part_region_pct"])
+                lignes.append(
+                    (
+                        f"{other.territoire.nom}, {textes.DEFINI[flux]}",
+                        millions(int(row["valeur_eur"])),
+                        textes.INDISPONIBLE if row["evolution_pct"] is None else pct(row["evolution_pct"], signe=True),
+                        *((part_region,) if avec_region else ()),
+                        "" if row["part_france_pct"] is None else pct(row["part_france_pct"], 2),
+                        nombre(row["nb_pays"]),
+                        nombre(row["nb_produits"]),
+                    )
+                )
+        absent = any(textes.INDISPONIBLE in ligne for ligne in lignes)
+        return Tableau(
+            insecables(f"Repères, {periode(self.periode)}"),
+            (
+                Colonne("Territoire et flux", nombre=False, largeur=2.6),
+                Colonne("Valeur", largeur=1.3),
+                Colonne("Évolution sur un an"),
+                *((Colonne("Part de la région"),) if avec_region else ()),
+                Colonne("Part de la France"),
+                Colonne("Nombre de pays", largeur=0.9),
+                Colonne("Nombre de produits", largeur=0.9),
+            ),
+            tuple(lignes),
+            note=self._note(f"{textes.INDISPONIBLE} : non disponible." if absent else ""),
+            donnees="reperes",
+        )
+
+    def _tableau_balance(self) -> Tableau:
+        rows = self.portrait.rows("balance")
+        lignes = [
+            (
+                f"{row['pays']} ({nombre(row['nb_pays'])})" if row["pays_code"] == "AUTRES" else row["pays"],
+                *(millions(int(row[f"{flux}_eur"])) for flux in reversed(FLUX)),
+                millions(int(row["solde_eur"]), signe=True),
+            )
+            for row in rows
+        ]
+        total = ("Total", millions(self.valeurs["import"]), millions(self.valeurs["export"]), millions(self.solde, signe=True))
+        return Tableau(
+            insecables(f"Importations, exportations et solde apparent par pays, {self.territoire.nom}, {periode(self.periode)}"),
+            (Colonne("Pays", nombre=False, largeur=2.4), Colonne("Importations"), Colonne("Exportations"), Colonne("Solde apparent")),
+            (*lignes, total),
+            note=self._note(),
+            donnees="balance",
+            total=True,
+        )
+
+    def _tableau_produits(self, flux: str) -> Tableau:
+        rows = sorted(self.portrait.rows("produits", flux), key=lambda row: row["rang"])
+        lignes = [
+            (
+                f"{row['produit_libelle']} ({nombre(row['nb_produits'])})" if row["produit_code"] == "AUTRES" else row["produit_libelle"],
+                "" if row["produit_code"] == "AUTRES" else row["produit_code"],
+                millions(int(row["valeur_eur"])),
+                pct(row["part_pct"]),
+            )
+            for row in rows
+        ]
+        return Tableau(
+            insecables(f"Produits à l’{flux}ation, {self.territoire.nom}, {periode(self.periode)}"),
+            (
+                Colonne("Produit", nombre=False, largeur=5),
+                Colonne("Code", nombre=False, largeur=0.7),
+                Colonne("Valeur", largeur=1.2),
+                Colonne("Part", largeur=0.8),
+            ),
+            (*lignes, ("Total", "", millions(self.valeurs[flux]), pct(100))),
+            note=self._note(),
+            donnees="produits",
+            total=True,
+        )
+
+    def _tableau_flux(self, flux: str) -> Tableau:
+        """Every link of the Sankey, as a matrix of goods by countries, in M€."""
+        rows = self.portrait.rows("flux", flux)
+        produits = {row["produit_code"]: row for row in sorted(rows, key=lambda row: row["produit_rang"])}
+        pays = {row["pays_code"]: row for row in sorted(rows, key=lambda row: row["pays_rang"])}
+        liens = {(row["produit_code"], row["pays_code"]): row for row in rows}
+
+        decimales = 0 if self.valeurs[flux] >= GRAND else 1  # what a column of the page can hold
+
+        def case(valeur: int) -> str:
+            plancher = 500_000 if decimales == 0 else 50_000
+            return nombre(Decimal(valeur) / 1_000_000, decimales) if valeur >= plancher else "ε"
+
+        lignes = [
+            (
+                row["produit"],
+                *(case(int(liens[code, c]["valeur_eur"])) if (code, c) in liens else "–" for c in pays),
+                case(int(row["produit_valeur_eur"])),
+            )
+            for code, row in produits.items()
+        ]
+        total = ("Total", *(case(int(row["pays_valeur_eur"])) for row in pays.values()), case(self.valeurs[flux]))
+        forts = tuple(
+            (i, 1 + j)
+            for i, code in enumerate(produits)
+            for j, c in enumerate(pays)
+            if (code, c) in liens and liens[code, c]["est_principal"]
+        )
+        return Tableau(
+            insecables(
+                f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, {periode(self.periode)}, en M€"
+            ),
+            (
+                Colonne("Produit", nombre=False, largeur=4.2),
+                *(Colonne(row["pays"], tournee=True) for row in pays.values()),
+                Colonne("Total", tournee=True),
+            ),
+            (*lignes, total),
+            note=self._note(
+                f"– : aucun échange ; ε : moins de {'0,05' if decimales else '0,5'}{INSECABLE}M€. En rouge, les cinq premiers flux."
+            ),
+            donnees=f"flux-{flux}",
+            forts=forts,
+            total=True,
+            dense=True,
+        )
+
+    def _pratique(self) -> Section:
+        return Section(
+            "pratique",
+            "Informations pratiques",
+            (
+                Intertitre("Sources et licence"),
+                _points(textes.sources(self.provenance)),
+                Intertitre("Vocabulaire"),
+                _points(textes.definitions(self.niveau_produit)),
+                Intertitre("Citer cette fiche"),
+                *_paragraphes(textes.citation(self.territoire, self.periode, self.provenance)),
+                Intertitre("Réutiliser figures et données"),
+                *_paragraphes(textes.FICHIERS),
+                Intertitre("Pour aller plus loin"),
+                Liens(tuple((insecables(titre), adresse) for titre, adresse in textes.LIENS)),
+                *_paragraphes(self.provenance.ligne, style="note"),
+            ),
+        )

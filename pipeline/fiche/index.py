@@ -1,0 +1,85 @@
+"""The entry page: all territories by région, with their headline figures and links to their fiches.
+
+Add here: another headline column. Keep out: looks (`templates/`), statistics (SQL).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import OutputError
+from pipeline.fiche import textes
+from pipeline.fiche.page import gabarits
+from pipeline.fiche.provenance import Provenance
+from pipeline.territoires import FRANCE, Territoire, departements, regions
+from pipeline.typographie import millions
+
+
+def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, provenance: Provenance) -> int:
+    """Write the index at `path` and return how many fiches it links to.
+
+    `reperes` holds the rows of all territories for the period; a fiche is linked to when its bundle is under
+    `fiches`/<periode>. Raises OutputError.
+    """
+    lignes = _lignes(path.parent, fiches / periode, reperes)
+    groupes = [("France entière", "france", [lignes[FRANCE.cle]])] if FRANCE.cle in lignes else []
+    for region in sorted(regions().values(), key=lambda region: (region.est_drom, region.slug.partition("-")[2].partition("-")[2])):
+        membres = [region, *(d for d in departements().values() if d.region_code == region.code)]
+        rows = [lignes[t.cle] for t in membres if t.cle in lignes]
+        if rows:
+            groupes.append((region.nom, region.slug, rows))
+    page = gabarits().get_template("index.html.j2").render(
+        periode=periode,
+        provenance=provenance,
+        groupes=groupes,
+        commun=_relatif(fiches / "commun", path.parent),
+        exemple=textes.insecables(textes.exemple().replace("Cette fiche est faite", "Ces fiches sont faites")),
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.part")
+        aside.write_text(page, encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"The index of {len(lignes)} territories was to be written; the system answered: {error.strerror}.",
+            where=str(path),
+            cause="a disk that is full or read-only, or a folder of another user",
+            remedy="free some space or choose another folder with COMEX_HOME, then run again",
+        ) from error
+    return sum(ligne["html"] is not None for ligne in lignes.values())
+
+
+def _relatif(cible: Path, depuis: Path) -> str:
+    return cible.relative_to(depuis).as_posix()
+
+
+def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """One row per territory, by its key."""
+    par_territoire = {key: rows.set_index("flux") for key, rows in reperes.groupby(["niveau", "code"], sort=False)}
+    lignes = {}
+    for territoire in (FRANCE, *regions().values(), *departements().values()):
+        rows = par_territoire.get((territoire.niveau, territoire.code))
+        if rows is None:
+            continue
+        couverture = rows.at["export", "taux_couverture_pct"]
+        solde = int(rows.at["export", "solde_eur"])
+        lignes[territoire.cle] = {
+            "nom": territoire.nom,
+            "code": "" if territoire.niveau != "departement" else territoire.code,
+            "niveau": territoire.niveau,
+            "export": millions(int(rows.at["export", "valeur_eur"])),
+            "import": millions(int(rows.at["import", "valeur_eur"])),
+            "solde": millions(solde, signe=True),
+            "ton": "excedent" if solde > 0 else "deficit" if solde < 0 else "neutre",
+            "couverture": textes.taux(None if pd.isna(couverture) else float(couverture)),
+            "html": _lien(racine, fiches, territoire, "fiche.html"),
+            "pdf": _lien(racine, fiches, territoire, "fiche.pdf"),
+        }
+    return lignes
+
+
+def _lien(racine: Path, fiches: Path, territoire: Territoire, nom: str) -> str | None:
+    fichier = fiches / territoire.slug / nom
+    return _relatif(fichier, racine) if fichier.is_file() else None

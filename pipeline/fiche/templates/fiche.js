@@ -1,0 +1,31 @@
+// Draws each figure again with plotly.js, in the place of its still picture. Without plotly.js, the pictures stay.
+(async () => {
+  if (!window.Plotly) return;
+  Plotly.register({
+    moduleType: "locale",
+    name: "fr",
+    dictionary: {"Click to enter Colorscale title": "Titre"},
+    format: {decimal: ",", thousands: "\u202f", grouping: [3], currency: ["", "\u00a0€"]},
+  });
+  await Promise.all(["400", "700"].map(poids => document.fonts.load(`${poids} 16px "Source Sans Pro"`)));
+  const config = {locale: "fr", displayModeBar: false, displaylogo: false, showSendToCloud: false, responsive: false, scrollZoom: false, doubleClick: false};
+  const dessiner = async dessin => {
+    const image = dessin.querySelector("img");
+    if (!image) return;
+    const spec = JSON.parse(document.getElementById(dessin.dataset.spec).textContent);
+    const toile = document.createElement("div");
+    toile.setAttribute("role", "img");
+    toile.setAttribute("aria-label", image.alt);
+    dessin.append(toile);
+    try {
+      image.hidden = true;
+      await Plotly.newPlot(toile, spec.data, spec.layout, config);
+      image.remove();
+    } catch (erreur) {
+      toile.remove();
+      image.hidden = false;
+      console.error(erreur);
+    }
+  };
+  for (const dessin of document.querySelectorAll(".dessin")) await dessiner(dessin);
+})();

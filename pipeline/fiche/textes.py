@@ -1,0 +1,399 @@
+"""All the sentences of a fiche, in French.
+
+Add here: a sentence; its numbers come as arguments from the marts' frames and are printed by `typographie`.
+Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid verbs that must agree with the territory's name
+(« les Ardennes exportent »): they speak of its exports, its imports.
+"""
+
+import re
+
+from pipeline.fiche.provenance import LICENCE, Provenance
+from pipeline.territoires import Territoire
+from pipeline.typographie import INSECABLE, euros, liste, millions, mois, nombre, pct, periode
+
+DEFINI = {"export": "exportations", "import": "importations"}
+SEUIL = euros(460_000)
+INDISPONIBLE = "n.\u00a0d."
+
+
+def insecables(texte: str) -> str:
+    """U+00A0 before high punctuation and inside « guillemets », typographic apostrophes: applied to every printed text."""
+    texte = re.sub(r" (?=[:;?!»])", INSECABLE, texte.replace("'", "’"))
+    return texte.replace("« ", f"«{INSECABLE}")
+
+
+def majuscule(texte: str) -> str:
+    """First letter upper-case, the rest as it is."""
+    return texte[:1].upper() + texte[1:]
+
+
+def en_periode(code: str) -> str:
+    """`en 2024`; `sur les 4 derniers trimestres, T4 2024–T3 2025`."""
+    return f"sur les {periode(code)}" if "T" in code else f"en {code}"
+
+
+def taux(valeur: float | None) -> str:
+    """A coverage rate, or that there is none."""
+    return INDISPONIBLE if valeur is None else pct(valeur)
+
+
+def nature(territoire: Territoire) -> str:
+    """What kind of fiche this is."""
+    return {"departement": "Fiche départementale", "region": "Fiche régionale", "france": "Fiche nationale"}[territoire.niveau]
+
+
+def evolution(valeur: float | None) -> str:
+    """`+4,2 % sur un an`, or nothing."""
+    return "" if valeur is None else f"{pct(valeur, signe=True) if valeur < 0 or valeur >= 0.05 else 'stable'} sur un an"
+
+
+# Cover ---------------------------------------------------------------------------------------------------------------------
+
+
+def resume(territoire: Territoire, code: str) -> str:
+    """The sentence under the title."""
+    return (
+        f"Produits, pays partenaires et solde des échanges de biens {territoire.nom_de} avec l’étranger {en_periode(code)}, "
+        "d’après les statistiques des Douanes."
+    )
+
+
+def industrie(territoire: Territoire) -> tuple[str, tuple[str, ...], str]:
+    """Title, names and remark about the Territoires d’industrie of a département."""
+    noms, partiels = territoire.territoires_industrie, territoire.territoires_industrie_partiels
+    if territoire.niveau != "departement":
+        return "", (), ""
+    titre = "Territoire d’industrie" if len(noms) == 1 else "Territoires d’industrie"
+    if not noms and not partiels:
+        return titre, (), f"Aucun Territoire d’industrie n’est labellisé {territoire.nom_dans}."
+    note = f"Pour quelques communes seulement : {liste(list(partiels))}." if partiels else ""
+    if not noms:
+        note = f"Aucun Territoire d’industrie n’a son périmètre principal {territoire.nom_dans}. {note}"
+    return titre, noms, note
+
+
+# Context and method --------------------------------------------------------------------------------------------------------
+
+
+def pourquoi(territoire: Territoire, region: Territoire | None) -> tuple[str, ...]:
+    """Why this fiche exists."""
+    echelle = {
+        "departement": "Le département est l’échelon le plus fin que les Douanes diffusent",
+        "region": "Les chiffres régionaux sont la somme de ceux des départements",
+        "france": "Les chiffres nationaux sont la somme de ceux des départements et de la principauté de Monaco",
+    }[territoire.niveau]
+    reference = "" if territoire.niveau == "france" else " à ceux de la France"
+    if region:
+        reference = f" à ceux {region.nom_de} et de la France"
+    situer = f", et compare ses ordres de grandeur{reference}" if reference else ""
+    return (
+        f"À qui vend-on, à qui achète-t-on, et quoi ? Cette fiche rassemble ce que la statistique douanière dit des échanges de "
+        f"biens {territoire.nom_de} avec l’étranger{situer}.",
+        f"{echelle} : la fiche donne ainsi une base commune à celles et ceux qui accompagnent l’industrie sur le terrain. Elle "
+        "montre où regarder ; elle ne remplace ni l’enquête auprès des entreprises ni la connaissance locale des filières.",
+    )
+
+
+def lecture_generale(niveau_produit: str, nb_nomenclature: str) -> tuple[tuple[str, str], ...]:
+    """How to read the fiche."""
+    return (
+        (
+            "Montants",
+            "en euros courants ; M€ : millions, Md€ : milliards. Les sommes sont faites à l’euro près et arrondies ensuite : "
+            "un total peut différer de la somme de ses termes arrondis.",
+        ),
+        (
+            "Produits",
+            f"ceux de la nomenclature agrégée {niveau_produit}{nb_nomenclature}. Les dix premiers de chaque flux sont nommés, les "
+            "suivants réunis sous « Autres produits ».",
+        ),
+        (
+            "Pays",
+            "à l’exportation, la destination finale ; à l’importation, l’origine (la provenance pour le gaz et "
+            "l’électricité). Les suivants des dix premiers sont réunis sous « Autres pays ».",
+        ),
+        (
+            "Couleurs",
+            "importations en bleu, exportations en violet. Les cinq flux les plus importants entre un produit et un pays nommés "
+            "sont en rouge, leur montant à côté. Le solde porte toujours son signe.",
+        ),
+    )
+
+
+def limites(territoire: Territoire, *, idf: bool) -> tuple[tuple[str, str], ...]:
+    """What the numbers do not say."""
+    gaz = (
+        "par convention, le gaz naturel et l’électricité échangés avec l’étranger sont rattachés à l’Île-de-France et à Paris, "
+        "quel que soit le lieu de consommation"
+    )
+    if idf:
+        gaz += (
+            ". La part dans la région est donc donnée aussi sans l’électricité ; le gaz transporté par gazoduc ne peut pas "
+            "être isolé de la même façon"
+        )
+    echelle = (
+        "aucune donnée n’existe au-dessous du département. Lorsqu’un Territoire d’industrie en couvre plusieurs, lire les fiches de "
+        "chacun d’eux."
+        if territoire.niveau == "departement"
+        else "aucune donnée n’existe au-dessous du département."
+    )
+    return (
+        (
+            "Lieu",
+            "une exportation est attribuée au département d’où la marchandise part en premier, une importation à celui de sa "
+            "destination réelle. Ce n’est pas le siège de l’entreprise, ni toujours le lieu de production.",
+        ),
+        (
+            "Plateformes et ports",
+            "un entrepôt logistique, un port ou un aéroport peut porter des flux dont la production ou l’usage se "
+            "trouvent ailleurs.",
+        ),
+        ("Énergie", f"{gaz}."),
+        (
+            "FAB et CAF",
+            "les exportations sont comptées sans les frais d’acheminement au-delà de la frontière, les importations avec ces "
+            "frais jusqu’à elle. L’écart entre les deux, dit « solde apparent », en est un peu abaissé.",
+        ),
+        (
+            "Données brutes",
+            "ni correction des variations saisonnières, ni redressement des déclarations manquantes. Chaque millésime révise les "
+            "précédents, d’ordinaire de l’ordre d’un demi-point de pourcentage sur une année.",
+        ),
+        (
+            "Champ",
+            f"en dessous de {SEUIL} par an et par flux, les échanges d’un opérateur avec l’Union européenne ne sont pas "
+            "détaillés. Matériel militaire, or monétaire, réparations, avitaillement et transit sont exclus, de même que les "
+            "échanges entre l’Hexagone et les départements d’outre-mer. Pour ces raisons, la somme diffère du total national "
+            "que publient les Douanes.",
+        ),
+        (
+            "Rupture de 2022",
+            "l’enquête EMEBI a remplacé en janvier 2022 la déclaration d’échanges de biens (DEB) : comparer avec prudence "
+            "de part et d’autre, surtout pour les pays de l’Union européenne.",
+        ),
+        ("Échelle", echelle),
+    )
+
+
+def hors_pays(montants: dict[str, int]) -> str:
+    """Amounts on codes that are not countries, by flow."""
+    if not any(montants.values()):
+        return ""
+    return (
+        "Certains enregistrements ne désignent pas un pays (partenaire indéterminé, avitaillement, marchandises françaises en "
+        f"retour) : {millions(montants['export'])} à l’exportation et {millions(montants['import'])} à l’importation. Ces "
+        "montants restent dans tous les totaux, sous « Autres pays », et ne prennent aucun rang."
+    )
+
+
+def quarantaine(montants: dict[str, int]) -> str:
+    """Amounts with unknown codes, by flow."""
+    if not any(montants.values()):
+        return ""
+    return (
+        "Des lignes portent un code inconnu des nomenclatures et sont tenues à l’écart de tous les totaux : "
+        f"{millions(montants['export'])} à l’exportation et {millions(montants['import'])} à l’importation."
+    )
+
+
+def exemple() -> str:
+    """The warning of the embedded example."""
+    return (
+        "Cette fiche est faite de données d’exemple, engendrées pour essayer l’outil. Elles ont la forme des données des "
+        "Douanes et leurs ordres de grandeur d’ensemble ; le détail est inventé et n’a aucune valeur statistique."
+    )
+
+
+# Balance and goods ---------------------------------------------------------------------------------------------------------
+
+
+def balance(territoire: Territoire, code: str, export: int, import_: int, solde: int, couverture: float | None) -> str:
+    """The two totals and their difference."""
+    phrase = (
+        f"{majuscule(en_periode(code))}, les exportations de biens {territoire.nom_de} s’élèvent à {millions(export)} et les "
+        f"importations à {millions(import_)}. Le solde apparent (FAB − CAF) est de {millions(solde, signe=True)}"
+    )
+    if couverture is None:
+        return phrase + "."
+    return phrase + f" : les exportations équivalent à {pct(couverture)} des importations."
+
+
+def partenaires(premiers: list[str], nb_export: int, nb_import: int) -> str:
+    """The first partners by total trade."""
+    if not premiers:
+        return ""
+    nommes = (
+        f"Premiers partenaires par le total des échanges : {liste(premiers)}."
+        if len(premiers) > 1
+        else f"Seul partenaire relevé : {premiers[0]}."
+    )
+    return f"{nommes} Nombre de pays partenaires : {nombre(nb_export)} à l’exportation, {nombre(nb_import)} à l’importation."
+
+
+def compte(nb: int, singulier: str, pluriel: str) -> str:
+    """`1 produit`, `76 produits`."""
+    return f"{nombre(nb)}{INSECABLE}{singulier if nb < 2 else pluriel}"
+
+
+def produits(nb_produits: dict[str, int]) -> str:
+    """How many goods are traded."""
+    return (
+        f"Nombre de produits échangés : {nombre(nb_produits['export'])} à l’exportation, {nombre(nb_produits['import'])} à "
+        "l’importation."
+    )
+
+
+def premiers_produits(flux: str, premiers: list[tuple[str, float]]) -> str:
+    """The first goods of one flow with their shares."""
+    if not premiers:
+        return ""
+    nommes = liste([f"{nom} ({pct(part)})" for nom, part in premiers])
+    tete = "Premier produit" if len(premiers) == 1 else "Premiers produits"
+    return f"{tete} à l’{flux}ation : {nommes}."
+
+
+LECTURE_BALANCE = (
+    "pour chaque pays, la barre de gauche mesure les importations, celle de droite les exportations ; à l’extrême droite, le "
+    "solde apparent et son signe. Les pays sont les dix premiers de chaque flux, dans l’ordre du total des échanges."
+)
+LECTURE_PRODUITS = (
+    "l’aire de chaque tuile est proportionnelle à la valeur du produit, à une seule et même échelle pour les deux flux ; le "
+    "pourcentage est sa part du flux."
+)
+
+
+def lecture_flux(flux: str) -> str:
+    """How to read a Sankey."""
+    sens = (
+        "les produits sont à gauche, les pays de destination à droite"
+        if flux == "export"
+        else "les pays d’origine sont à gauche, les produits à droite"
+    )
+    return (
+        f"{sens} ; l’épaisseur d’un lien est proportionnelle à sa valeur. En rouge et chiffrés, les cinq premiers flux entre un "
+        "produit et un pays nommés."
+    )
+
+
+# Flows ---------------------------------------------------------------------------------------------------------------------
+
+
+def principal_flux(flux: str, produit: str, pays: str, valeur: int, part: float) -> str:
+    """The first of the main flows."""
+    sens = "destination" if flux == "export" else "origine"
+    return (
+        f"Le flux le plus important porte sur « {produit} » ({sens} : {pays}) : {millions(valeur)}, soit {pct(part)} des "
+        f"{DEFINI[flux]}."
+    )
+
+
+def autres(produits_: tuple[int, int] | None, pays: tuple[int, int] | None) -> str:
+    """What « Autres » holds on either side: (number of items, euros)."""
+    parties = [
+        f"« Autres {nom} » réunit {compte(valeur[0], unite, unites)} et {millions(valeur[1])}"
+        for nom, unite, unites, valeur in (
+            ("produits", "produit", "produits", produits_),
+            ("pays", "pays ou code", "pays et codes hors pays", pays),
+        )
+        if valeur
+    ]
+    return f"{' ; '.join(parties)}." if parties else ""
+
+
+def parts_idf(flux: str, avec: float | None, sans: float | None, hors_electricite: int) -> str:
+    """The share of Île-de-France with and without electricity."""
+    if avec is None or sans is None:
+        return ""
+    return (
+        f"L’électricité est rattachée par convention à l’Île-de-France et à Paris. Part des {DEFINI[flux]} de la région : {pct(avec)} "
+        f"tous produits confondus, {pct(sans)} hors électricité (soit {millions(hors_electricite)}). Le gaz naturel transporté par "
+        "gazoduc, rattaché de la même façon, ne peut pas être isolé."
+    )
+
+
+def sans_region(territoire: Territoire) -> str:
+    """Why there is no comparison with the région."""
+    if territoire.est_drom:
+        raison = "forme à lui seul une région d’outre-mer" if territoire.niveau == "departement" else "ne compte qu’un département"
+    else:
+        raison = "est suivie par les Douanes sous un seul code, qui couvre toute la région"
+    sujet = "Ce département" if territoire.est_drom and territoire.niveau == "departement" else "Cette région"
+    if not territoire.est_drom:
+        sujet = "La Corse"
+    return f"{sujet} {raison} : ses chiffres régionaux sont les siens, et la comparaison se fait avec la France seule."
+
+
+def comparaison(flux: str, premiers: list[tuple[str, str, float]]) -> str:
+    """The first good of each territory: (name of the territory, good, share in %)."""
+    if not premiers:
+        return ""
+    nommes = [f"{nom}, « {produit} » ({pct(part)})" for nom, produit, part in premiers]
+    return f"Premier produit à l’{flux}ation : {' ; '.join(nommes)}."
+
+
+# Tables and practical ------------------------------------------------------------------------------------------------------
+
+
+def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
+    """The vocabulary."""
+    return (
+        ("Exportation", "sortie de biens du territoire français vers l’étranger, au lieu de leur premier départ."),
+        ("Importation", "entrée de biens venant de l’étranger, au lieu de leur destination réelle."),
+        ("FAB", "franco à bord : valeur à la frontière française, frais au-delà non compris."),
+        ("CAF", "coût, assurance, fret : valeur à la frontière française, frais jusque-là compris."),
+        ("Solde apparent", "exportations FAB moins importations CAF."),
+        ("Taux de couverture", "exportations divisées par importations, en pourcentage."),
+        (
+            niveau_produit,
+            {
+                "A129": "nomenclature agrégée, qui range en postes les produits de la classification française (CPF rév. 2.1).",
+                "A38": "nomenclature agrégée en 38 postes, fondée sur la classification française (CPF rév. 2.1).",
+                "CPF4": "classification des produits française (CPF rév. 2.1), au niveau à quatre chiffres.",
+            }[niveau_produit],
+        ),
+    )
+
+
+def sources(provenance: Provenance) -> tuple[tuple[str, str], ...]:
+    """Where the data come from, their vintage and licence."""
+    producteur = (
+        "données d’exemple engendrées par l’outil, au format de la base de la Direction générale des douanes et droits indirects "
+        "(DGDDI), sans valeur statistique."
+        if provenance.est_exemple
+        else "Direction générale des douanes et droits indirects (DGDDI), statistiques régionales et départementales du commerce "
+        "extérieur."
+    )
+    return (
+        ("Données", producteur),
+        ("Millésime", f"{mois(provenance.millesime)}. Un millésime plus récent peut réviser les périodes déjà publiées."),
+        (
+            "Territoires d’industrie",
+            "périmètres du programme, rattachés aux départements de leurs communes ; un rattachement partiel ne concerne que "
+            "quelques communes.",
+        ),
+        ("Licence", f"données sous {LICENCE} : réutilisation libre, y compris commerciale, en citant la source et le millésime."),
+    )
+
+
+def citation(territoire: Territoire, code: str, provenance: Provenance) -> str:
+    """How to cite the fiche."""
+    source = "données d’exemple, sans valeur statistique" if provenance.est_exemple else "données DGDDI (Douanes)"
+    return (
+        f"« Commerce extérieur {territoire.nom_de}, {periode(code)} », fiche Comex, {source}, millésime "
+        f"{mois(provenance.millesime)}, {LICENCE}."
+    )
+
+
+LIENS = (
+    ("Douanes, accès aux bases du commerce extérieur (lekiosque.finances.gouv.fr)", "https://lekiosque.finances.gouv.fr"),
+    ("Douanes, portail et définitions (douane.gouv.fr)", "https://www.douane.gouv.fr"),
+    ("Jeux de données des Douanes (data.gouv.fr)", "https://www.data.gouv.fr"),
+    ("Programme Territoires d’industrie (anct.gouv.fr)", "https://anct.gouv.fr"),
+    ("Licence Ouverte 2.0 (etalab.gouv.fr)", "https://www.etalab.gouv.fr/licence-ouverte-open-licence/"),
+)
+
+FICHIERS = (
+    "Chaque figure existe en SVG et en PNG, et ses nombres en CSV, à l’euro près et avec leurs codes, dans les dossiers "
+    "« graphiques » et « donnees » qui accompagnent cette fiche. Le fichier « manifest.json » donne l’empreinte des archives "
+    "d’origine."
+)

@@ -1,0 +1,149 @@
+"""Archives in the customs' format, whole or spoilt, and a warehouse built from a folder of them.
+
+Add here: a way to make an archive that a test of any room needs. Keep out: expectations.
+"""
+
+import csv
+import random
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pipeline import dbt
+from pipeline.archive import store, tables
+from pipeline.marts import Marts
+from pipeline.paths import SEEDS, Paths
+from pipeline.sources import folder
+
+FLUX = {"E": "Export", "I": "Import"}
+# Fourteen goods and sixteen partners: more than the ten that a figure names, so that « Autres » has something to hold.
+PRODUITS = (
+    ("A01Z", "0111"),
+    ("A01Z", "0113"),
+    ("B06Z", "0620"),
+    ("C10K", "1086"),
+    ("C11Z", "1101"),
+    ("C20A", "2011"),
+    ("C21Z", "2120"),
+    ("C24A", "2410"),
+    ("C26C", "2630"),
+    ("C28A", "2811"),
+    ("C29A", "2910"),
+    ("C30A", "3011"),
+    ("C30C", "3030"),
+    ("D35A", "3511"),
+)
+PAYS = ("DE", "ES", "IT", "BE", "US", "GB", "CN", "NL", "CH", "PL", "JP", "NA", "XS", "XI", "QU", "FR")
+Row = tuple[str, ...]
+
+
+@cache
+def seed(name: str) -> tuple[dict[str, str], ...]:
+    with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
+
+
+def row(
+    flux: str = "E",
+    trimestre: int | str = 1,
+    annee: int | str = 2024,
+    departement: str = "94",
+    pays: str = "DE",
+    valeur: int | str = 1000,
+    *,
+    region: str = "03",
+    a129: str = "C29A",
+    cpf4: str = "2910",
+    masse: int | str = 10,
+) -> Row:
+    """The ten fields of a row, in the official order."""
+    return tuple(map(str, (flux, trimestre, annee, departement, region, a129, cpf4, pays, valeur, masse)))
+
+
+def year(flux: str = "E", annee: int = 2024, trimestres: Sequence[int] = (1, 2, 3, 4)) -> list[Row]:
+    """The least that makes a year of a flow: a row a quarter."""
+    return [row(flux, trimestre, annee) for trimestre in trimestres]
+
+
+def country(flux: str, annee: int, graine: int, trimestres: Sequence[int] = (1, 2, 3, 4), lignes: int = 12) -> list[Row]:
+    """A small complete flow of a year: all 101 zones, `lignes` rows a quarter each, amounts from 1 € to some 3 Md€."""
+    rng = random.Random(f"{flux}{annee}{graine}")
+    cells = [(*produit, pays) for produit in PRODUITS for pays in PAYS if (flux, pays) != ("E", "FR")]
+    return [
+        row(
+            flux,
+            trimestre,
+            annee,
+            zone["douane_code"],
+            pays,
+            int(10 ** rng.uniform(0, 9.5)),
+            region=zone["region_douane_code"],
+            a129=a129,
+            cpf4=cpf4,
+            masse=rng.randrange(10**6),
+        )
+        for zone in seed("departements")
+        for trimestre in trimestres
+        for a129, cpf4, pays in rng.sample(cells, lignes)
+    ]
+
+
+def text(rows: Iterable[Row], end: str = "\r\n") -> bytes:
+    """The rows as a data member, each line ended."""
+    return "".join(";".join(fields) + end for fields in rows).encode()
+
+
+def write_archive(
+    path: Path,
+    rows: Iterable[Row] | bytes = (),
+    *,
+    member: str | None = None,
+    labels: dict[str, bytes] | None = None,
+    others: dict[str, bytes] | None = None,
+    comment: str = "",
+) -> Path:
+    """A ZIP at `path` with one data member (rows, or its very bytes), label files and `others`, under the paths given.
+
+    The member's default name is that of a full year, of the flow in the archive's own name.
+    """
+    flux = "Import" if "import" in path.name.lower() else "Export"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = comment.encode()
+        archive.writestr(member or f"Regional-2024-{flux.lower()}/Region_2024_{flux}.txt", rows if isinstance(rows, bytes) else text(rows))
+        for name, payload in {**(labels or {}), **(others or {})}.items():
+            archive.writestr(name, payload)
+    return path
+
+
+def keep(path: Path, store_folder: Path) -> store.Kept:
+    return store.keep(path, name=path.name, origin=str(path), folder=store_folder)
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """What a build left: where, what was read, and the marts of the period asked for."""
+
+    source: Path
+    paths: Paths
+    releases: list[tables.Release]
+    periode: str
+    niveau_produit: str
+
+    @property
+    def marts(self) -> Marts:
+        return Marts(self.paths.marts, self.periode)
+
+
+def build_warehouse(source: Path, home: Path, *, niveau_produit: str = "A129", periode: str | None = None) -> Warehouse:
+    """Archives kept, tables built, `dbt build` run: the pipeline up to the marts, without Dagster."""
+    paths = Paths(home)
+    kept = [
+        store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / "source") for offer in folder.offers(source)
+    ]
+    releases = tables.build(kept, paths.raw_tables)
+    chosen = tables.choose_period(releases, periode)
+    dbt.build(paths, niveau_produit, chosen)
+    return Warehouse(source, paths, releases, chosen, niveau_produit)

@@ -1,0 +1,209 @@
+"""The runs as their users meet them: `comex build` from a folder of archives to bundles, and what happens when it cannot."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from filelock import FileLock
+
+from pipeline.sources import example
+from pipeline.territoires import departement
+
+COMEX = str(Path(sys.executable).with_name("comex"))
+FICHES = {"48", "94", "976"}
+PARTS = ("where:", "likely cause:", "what to do:")
+
+
+def comex(home: Path, source: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `comex build` in a process of its own."""
+    command = [COMEX, "build", "--home", str(home), "--source", str(source), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=240)
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Digest of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def instance_of(home: Path) -> dg.DagsterInstance:
+    return dg.DagsterInstance.from_config(str(home / "dagster"))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source") / "kiosk"
+    example.generate(folder, echelle=0.01)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Path]:
+    """A home with three fiches, régions and France, made by the command that users type."""
+    home = tmp_path_factory.mktemp("built") / "home"
+    done = comex(home, source, "--departement", "48 94", "--departement", "976")
+    assert done.returncode == 0, done.stderr
+    assert "rows read from 4 archives (example data)" in done.stdout
+    assert "period 2024: France exports 580\u202f354,5\u00a0M€, imports 684\u202f776,3\u00a0M€" in done.stdout
+    yield home
+
+
+def changed(source: Path, folder: Path, change) -> Path:  # noqa: ANN001
+    """A copy of the releases whose last year's exports went through `change` (lines in, lines out)."""
+    folder.mkdir()
+    for archive in source.glob("*.zip"):
+        if archive.name != "202502-Regional-2024-export.zip":
+            (folder / archive.name).write_bytes(archive.read_bytes())
+            continue
+        with zipfile.ZipFile(archive) as old, zipfile.ZipFile(folder / archive.name, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                content = old.read(name)
+                if name.endswith("Region_2024_Export.txt"):
+                    content = "\r\n".join(change(content.decode().splitlines())).encode()
+                new.writestr(name, content)
+    return folder
+
+
+def test_each_bundle_is_whole_and_the_national_ones_are_there(built: Path) -> None:
+    fiches = built / "fiches" / "2024"
+    names = {path.name for path in fiches.iterdir() if path.is_dir()}
+    assert names >= {departement(code).slug for code in FICHES} | {"region-11-ile-de-france", "france"}
+    assert len(names) == 3 + 18 + 1
+    for folder in fiches.iterdir():
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        listed = {name: entry["sha256"] for name, entry in manifest["fichiers"].items()}
+        found = {name: digest for name, digest in fingerprint(folder).items() if name != "manifest.json"}
+        assert listed == found
+        assert {"fiche.pdf", "fiche.html", "donnees/reperes.csv", "graphiques/flux-export.svg"} <= found.keys()
+    assert (built / "index.html").exists()
+
+
+def test_the_run_is_on_record_partition_by_partition(built: Path) -> None:
+    with instance_of(built) as instance:
+        for asset in (["fiches", "departement"], ["charts", "flux_export"]):
+            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == FICHES
+
+
+def test_a_bad_archive_stops_before_dbt_and_leaves_the_former_fiches(built: Path, source: Path, tmp_path: Path) -> None:
+    before = fingerprint(built / "fiches")
+
+    def swap(lines: list[str]) -> list[str]:
+        fields = lines[41].split(";")
+        return [*lines[:41], ";".join([*fields[:5], fields[6], fields[5], *fields[7:]]), *lines[42:]]
+
+    done = comex(built, changed(source, tmp_path / "bad", swap), "--departement", "94")
+    assert done.returncode == 1
+    assert "A129 in field 6 and CPF4 in field 7" in done.stderr
+    assert "line 42" in done.stderr
+    assert all(part in done.stderr for part in PARTS)
+    assert fingerprint(built / "fiches") == before
+    with instance_of(built) as instance:
+        run = instance.get_run_records(limit=1)[0].dagster_run
+        events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
+        assert not run.is_success
+        assert not any(event.is_step_start and event.step_key == "warehouse" for event in events)
+        checks = {e.asset_check_evaluation_data.check_name: e.asset_check_evaluation_data.passed for e in events if e.is_asset_check_evaluation}
+    assert checks["goods_are_in_official_order"] is False
+
+
+def test_three_quarters_are_never_published_as_a_year(built: Path, source: Path, tmp_path: Path) -> None:
+    before = fingerprint(built / "fiches")
+    three = changed(source, tmp_path / "three", lambda lines: [line for line in lines if line.split(";")[1] != "4"])
+    for archive in three.glob("*2023*"):
+        archive.unlink()
+    (three / "index.html").unlink(missing_ok=True)
+    done = comex(built, three, "--departement", "94")
+    assert done.returncode == 1
+    assert "exports: 2024T1 2024T2 2024T3; imports: 2024T1 2024T2 2024T3 2024T4" in done.stderr
+    assert all(part in done.stderr for part in PARTS)
+    assert fingerprint(built / "fiches") == before
+
+
+def test_unknown_codes_beyond_the_limit_stop_before_the_charts(built: Path, source: Path, tmp_path: Path) -> None:
+    before = fingerprint(built / "fiches")
+    unknown = changed(source, tmp_path / "unknown", lambda lines: [*lines, "E;1;2024;96;03;C26A;2612;DE;99999999999;1"])
+    done = comex(built, unknown, "--departement", "94")
+    assert done.returncode == 1
+    assert "departement_inconnu '96' (1 rows, 99,999,999,999 €)" in done.stderr
+    assert all(part in done.stderr for part in PARTS)
+    assert fingerprint(built / "fiches") == before
+
+
+def test_a_second_run_at_the_same_time_is_refused(built: Path, source: Path) -> None:
+    before = fingerprint(built / "fiches")
+    with FileLock(built / ".lock"):
+        done = comex(built, source, "--departement", "94")
+    assert done.returncode == 1
+    assert "another run holds them" in done.stderr
+    assert all(part in done.stderr for part in PARTS)
+    assert fingerprint(built / "fiches") == before
+
+
+def test_outputs_that_cannot_be_written_are_told(source: Path, tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.write_text("not a folder", encoding="utf-8")
+    done = comex(occupied / "home", source)
+    assert done.returncode == 1
+    assert all(part in done.stderr for part in PARTS)
+
+
+def test_no_browser_is_told_and_leaves_the_former_fiches(built: Path, source: Path) -> None:
+    before = fingerprint(built / "fiches")
+    done = comex(built, source, "--departement", "94", BROWSER_PATH="/nowhere/chromium")
+    assert done.returncode == 1
+    assert "/nowhere/chromium" in done.stderr
+    assert all(part in done.stderr for part in PARTS)
+    assert fingerprint(built / "fiches") == before
+
+
+def test_an_unknown_departement_is_told(built: Path, source: Path) -> None:
+    done = comex(built, source, "--departement", "94 96")
+    assert done.returncode == 1
+    assert "'96' is none of them" in done.stderr
+    assert all(part in done.stderr for part in PARTS)
+
+
+def test_one_failing_departement_does_not_lose_the_others(built: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline import charts
+    from pipeline.definitions import defs
+
+    draw = charts.figure
+
+    def failing(sujet: str, frames: dict) -> dict | None:
+        spec = draw(sujet, frames)
+        if sujet == "balance" and frames["reperes"]["code"].iloc[0] == "95":
+            return {"data": [{"type": "nonsense", "text": ["x"] * 99}], "layout": (spec or {})["layout"]}
+        return spec
+
+    monkeypatch.setattr("pipeline.charts.draw.figure", failing)
+    monkeypatch.setenv("COMEX_HOME", str(built))
+    monkeypatch.setenv("COMEX_SOURCE", str(source))
+    with instance_of(built) as instance:
+        job = defs().resolve_job_def("departements")
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags={"dagster/asset_partition_range_start": "93", "dagster/asset_partition_range_end": "95"},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        made = instance.get_materialized_partitions(dg.AssetKey(["fiches", "departement"]))
+    assert not result.success
+    assert {"93", "94"} <= made
+    assert "95" not in made
+    failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data.user_failure_data
+    assert failure
+    assert failure.description
+    assert "95" in failure.description
+    assert "Val-d’Oise" in failure.description
+    assert (built / "fiches/2024/93-seine-saint-denis/fiche.pdf").exists()
+    assert not (built / "fiches/2024/95-val-d-oise").exists()

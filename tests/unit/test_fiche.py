@@ -1,0 +1,366 @@
+"""The content of fiches, their files and their bundles, without browser or PDF compiler."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from jinja2 import Undefined
+
+from pipeline import charts
+from pipeline.errors import OutputError, RenderError
+from pipeline.fiche import index, lot, page, pdf, textes
+from pipeline.fiche.contenu import Fiche, Illustration, Tableau
+from pipeline.fiche.contexte import Portrait, construire
+from pipeline.fiche.provenance import Archive, Provenance
+from pipeline.territoires import FRANCE, Territoire, departement, departements, regions, tous
+from pipeline.typographie import millions, pct
+from tests.frames import classement, frames
+
+ARCHIVES = (Archive("202502-stat-regional-ce-export.zip", "ab" * 32, "202502", "export", 1234, "https://exemple.test/"),)
+EXEMPLE = Provenance(True, "202502", ARCHIVES)
+REELLE = Provenance(False, "202502", ARCHIVES)
+cached_frames = cache(frames)
+
+
+def portrait(territoire: Territoire, forme: str = "diversifie") -> Portrait:
+    made = {mart: frame.assign(niveau=territoire.niveau, code=territoire.code) for mart, frame in cached_frames(forme).items()}
+    if territoire.niveau != "departement":
+        made["reperes"] = made["reperes"].assign(part_region_pct=pd.NA, rang_france=pd.NA)
+    return Portrait(territoire, made | {"reperes": made["reperes"].assign(nom=territoire.nom)})
+
+
+PORTRAIT_FRANCE = portrait(FRANCE, "france")
+
+
+def fiche(territoire: Territoire, forme: str = "diversifie", provenance: Provenance = REELLE, periode: str = "2024") -> Fiche:
+    region = portrait(regions()[territoire.region_code]) if territoire.region_code else None
+    return construire(
+        portrait(territoire, forme),
+        periode,
+        provenance,
+        region=region,
+        france=None if territoire is FRANCE else PORTRAIT_FRANCE,
+        classement=classement(),
+    )
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in strings(item)]
+    return []
+
+
+def texts(made: Fiche) -> list[str]:
+    """Whatever a reader sees, without addresses, names of files and keys."""
+    hidden = {"type", "ancre", "fichier", "dossier", "sujet", "donnees", "ton", "style"}
+
+    def shown(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: shown(item) for key, item in value.items() if key not in hidden}
+        return [shown(item) for item in value] if isinstance(value, list | tuple) else value
+
+    found = strings(shown([asdict(section) for section in made.sections])) + strings(shown(asdict(made.couverture)))
+    return [text for text in found if not text.startswith("https://")]
+
+
+def section(made: Fiche, ancre: str) -> str:
+    return "\n".join(strings(asdict(next(part for part in made.sections if part.ancre == ancre))))
+
+
+@pytest.mark.parametrize("territoire", tous(), ids=lambda territoire: territoire.slug)
+def test_every_territory_reads_as_good_french(territoire: Territoire) -> None:
+    made = fiche(territoire, provenance=EXEMPLE)
+    for text in [*texts(made), made.titre, made.courant]:
+        assert "'" not in text, text
+        assert not re.search(r" [:;?!»%€]|« |\d (M€|Md€|€|%)", text), f"ordinary space: {text!r}"
+        assert not re.search(r"\d\.\d", text.replace("rév. 2.1", "").replace("Licence Ouverte 2.0", "")), f"decimal point: {text!r}"
+        assert "  " not in text and "None" not in text and "nan" not in text.split(), text
+        assert not re.search(r"\b(de le|de les|à le|en le|dans le Paris|de Île|de Ain)\b", text), text
+    assert territoire.nom_de in made.titre
+
+
+def test_numbers_are_those_of_the_frames() -> None:
+    made = fiche(departement("94"))
+    rows = {row["flux"]: row for row in frames("diversifie")["reperes"].to_dict("records")}
+    assert [repere.valeur for repere in made.couverture.reperes] == [
+        millions(rows["export"]["valeur_eur"]),
+        millions(rows["import"]["valeur_eur"]),
+        millions(rows["export"]["solde_eur"], signe=True),
+        pct(rows["export"]["taux_couverture_pct"]),
+    ]
+    for flux, row in rows.items():
+        told = section(made, f"flux-{flux}")
+        assert millions(row["valeur_eur"]) in told
+        assert pct(row["part_region_pct"]) in told and pct(row["part_france_pct"], 2) in told
+    assert millions(rows["export"]["hors_pays_eur"]) in section(made, "contexte")
+
+
+def test_a_flow_matrix_shows_every_link_and_stresses_the_main_ones() -> None:
+    flux = frames("diversifie")["flux"]
+    rows = flux[flux["flux"] == "export"]
+    tableau = next(
+        bloc
+        for part in fiche(departement("94")).sections
+        for bloc in part.blocs
+        if isinstance(bloc, Tableau) and bloc.donnees == "flux-export"
+    )
+    cells = sum(cell not in ("–",) for line in tableau.lignes[:-1] for cell in line[1:-1])
+    assert cells == len(rows)
+    assert len(tableau.forts) == rows["est_principal"].sum() == 5
+
+
+@pytest.mark.parametrize("code", ["20", "971", "974", "976"])
+def test_where_the_departement_is_the_region_the_page_is_left_out_and_says_why(code: str) -> None:
+    made = fiche(departement(code))
+    assert {illustration.dossier for illustration in made.illustrations} == {made.territoire.slug, "france"}
+    assert "la comparaison se fait avec la France seule" in section(made, "comparaison-export")
+    assert "Part de la région" not in section(made, "flux-export")
+
+
+def test_other_departements_are_compared_with_region_and_france() -> None:
+    made = fiche(departement("33"))
+    compared = [illustration.fichier for illustration in made.illustrations if illustration.dossier != made.territoire.slug]
+    assert compared == ["region-flux-export", "france-flux-export", "region-flux-import", "france-flux-import"]
+
+
+@pytest.mark.parametrize(("code", "told"), [("94", True), ("75", True), ("33", False)])
+def test_ile_de_france_tells_its_share_without_electricity(code: str, told: bool) -> None:
+    text = section(fiche(departement(code)), "flux-export")
+    assert ("hors électricité" in text) == told
+    assert ("gazoduc" in text) == told
+
+
+def test_territoires_d_industrie_are_told_whatever_their_number() -> None:
+    assert "Aucun" in fiche(departement("40")).couverture.industrie_note
+    assert fiche(departement("94")).couverture.industrie_titre == "Territoire d’industrie"
+    many = fiche(departement("62")).couverture
+    assert (len(many.industrie), many.industrie_titre) == (6, "Territoires d’industrie")
+    assert "quelques communes" in fiche(departement("04")).couverture.industrie_note
+    assert not fiche(FRANCE).couverture.industrie_titre
+
+
+def test_a_flow_without_trade_gets_a_sentence_instead_of_a_figure() -> None:
+    made = fiche(departement("48"), "sans_export")
+    assert "flux-export" not in {item.sujet for item in made.illustrations if item.dossier == made.territoire.slug}
+    assert "Aucune exportation de biens n’est enregistrée" in section(made, "flux-export")
+    empty = fiche(departement("48"), "vide")
+    assert all(item.dossier != empty.territoire.slug for item in empty.illustrations)
+    assert textes.INDISPONIBLE in [repere.valeur for repere in empty.couverture.reperes]
+
+
+def test_quarantine_is_disclosed_only_when_there_is_some() -> None:
+    assert textes.quarantaine({"export": 0, "import": 0}) == ""
+    assert millions(2_500_000) in textes.quarantaine({"export": 2_500_000, "import": 0})
+
+
+def test_rolling_quarters_are_named() -> None:
+    assert "4 derniers trimestres, T4 2024–T3 2025" in "\n".join(texts(fiche(departement("94"), periode="2025T3"))).replace("\u00a0", " ")
+
+
+def test_the_source_line_follows_the_provenance() -> None:
+    assert REELLE.ligne.startswith("Source\u00a0: DGDDI (Douanes)") and "février 2025" in REELLE.ligne and not REELLE.mention
+    assert "données d’exemple" in EXEMPLE.ligne and EXEMPLE.mention == "Données d’exemple"
+    assert all(illustration.source == EXEMPLE.ligne for illustration in fiche(departement("94"), provenance=EXEMPLE).illustrations)
+
+
+def test_regions_and_france_rank_their_departements() -> None:
+    lines = {code: _classement(fiche(territoire)) for code, territoire in (("FR", FRANCE), ("53", regions()["53"]))}
+    assert len(lines["FR"]) == 100
+    assert sorted(line[0][-3:-1] for line in lines["53"]) == ["22", "29", "35", "56"]
+
+
+def _classement(made: Fiche) -> tuple[tuple[str, ...], ...]:
+    return next(bloc for part in made.sections for bloc in part.blocs if part.ancre == "classement" and isinstance(bloc, Tableau)).lignes
+
+
+# Bundle --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Figures that look like those of `charts.draw`, and a PDF compiler that is quick."""
+    folder = tmp_path / "charts"
+    for made in (fiche(departement("94")), fiche(FRANCE)):
+        for illustration in made.illustrations:
+            _dessiner(folder, illustration)
+    monkeypatch.setattr(pdf, "composer", lambda fiche, figures, logo=None: b"%PDF-" + fiche.titre.encode())
+    return folder
+
+
+def _dessiner(folder: Path, illustration: Illustration) -> None:
+    place = folder / illustration.dossier
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{illustration.sujet}.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{illustration.titre}</svg>')
+    # The shortest PNG: signature, header, end.
+    (place / f"{illustration.sujet}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 25 + b"\0\0\0\0IEND\xaeB`\x82")
+    spec = charts.figure(illustration.sujet, frames("diversifie"))
+    (place / f"{illustration.sujet}.json").write_text(json.dumps(spec))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_bundle_holds_its_contract(figures: Path, tmp_path: Path) -> None:
+    folder = lot.ecrire(fiche(departement("94"), provenance=EXEMPLE), tmp_path / "fiches", figures)
+    assert folder == tmp_path / "fiches" / "2024" / "94-val-de-marne"
+    files = content(folder)
+    expected = {"fiche.pdf", "fiche.html", "manifest.json", "donnees/reperes.csv"}
+    expected |= {f"graphiques/{sujet}.{kind}" for sujet in charts.SUJETS for kind in ("svg", "png")}
+    assert set(files) == expected | {f"donnees/{sujet}.csv" for sujet in charts.SUJETS}
+    manifest = json.loads(files["manifest.json"])
+    assert manifest["est_exemple"] is True and manifest["archives"][0]["sha256"] == ARCHIVES[0].sha256
+    assert {entry["chemin"]: entry["sha256"] for entry in manifest["fichiers"]} == {
+        name: hashlib.sha256(body).hexdigest() for name, body in files.items() if name != "manifest.json"
+    }
+    for name, body in files.items():
+        if name != "fiche.pdf":  # replaced here; the real one is read in tests/render
+            assert "onnées d’exemple".encode() in body, name
+    assert b"<title>" in files["graphiques/balance.svg"]
+
+
+def test_data_files_keep_their_columns(figures: Path, tmp_path: Path) -> None:
+    folder = lot.ecrire(fiche(departement("94")), tmp_path / "fiches", figures) / "donnees"
+    contract = {
+        "reperes": "niveau,code,nom,flux,valeur_eur,part_region_pct,part_france_pct",
+        "balance": "pays_code,pays,import_eur,export_eur,solde_eur,rang",
+        "produits": "flux,produit_code,produit,valeur_eur,part_pct,rang",
+        "flux-export": "produit_code,produit,pays_code,pays,valeur_eur,part_pct,est_principal",
+        "flux-import": "produit_code,produit,pays_code,pays,valeur_eur,part_pct,est_principal",
+    }
+    for name, columns in contract.items():
+        text = (folder / f"{name}.csv").read_text(encoding="utf-8")
+        assert text.startswith(columns), name
+        assert "\r" not in text
+    reperes = list(csv.DictReader(io.StringIO((folder / "reperes.csv").read_text(encoding="utf-8"))))
+    assert [(row["niveau"], row["flux"]) for row in reperes] == [
+        (niveau, flux) for niveau in ("departement", "region", "france") for flux in ("export", "import")
+    ]
+    assert all(row["valeur_eur"].isdigit() for row in reperes)
+    links = list(csv.DictReader(io.StringIO((folder / "flux-export.csv").read_text(encoding="utf-8"))))
+    assert {row["est_principal"] for row in links} == {"true", "false"}
+    assert sum(int(row["valeur_eur"]) for row in links) == int(reperes[0]["valeur_eur"])
+
+
+def test_namibia_is_not_a_missing_value() -> None:
+    made = frames("diversifie")
+    made["balance"].loc[0, ["pays_code", "pays"]] = ["NA", "Namibie"]
+    written = construire(Portrait(departement("94"), made), "2024", REELLE, region=portrait(regions()["11"]), france=PORTRAIT_FRANCE)
+    assert lot.donnees(written)["balance"].to_csv(index=False).splitlines()[1].startswith("NA,Namibie,")
+    assert "Namibie" in section(written, "balance")
+
+
+def test_the_same_content_gives_the_same_bytes(figures: Path, tmp_path: Path) -> None:
+    made = [lot.ecrire(fiche(departement("94")), tmp_path / name, figures) for name in ("a", "b")]
+    assert content(made[0]) == content(made[1])
+
+
+def test_a_failure_midway_leaves_the_former_bundle(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = lot.ecrire(fiche(departement("94")), tmp_path / "fiches", figures)
+    before = content(folder)
+    monkeypatch.setattr(page, "composer", _fail)
+    with pytest.raises(OutputError, match="No space left"):
+        lot.ecrire(fiche(departement("94"), provenance=EXEMPLE), tmp_path / "fiches", figures)
+    assert content(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def _fail(*_: object) -> str:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_move_that_fails_brings_the_former_bundle_back(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = lot.ecrire(fiche(departement("94")), tmp_path / "fiches", figures)
+    before = content(folder)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target == folder and "ancien" not in self.name:
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match="Permission denied"):
+        lot.ecrire(fiche(departement("94"), provenance=EXEMPLE), tmp_path / "fiches", figures)
+    assert content(folder) == before
+
+
+def test_a_run_killed_between_two_moves_is_mended(figures: Path, tmp_path: Path) -> None:
+    folder = lot.ecrire(fiche(departement("94")), tmp_path / "fiches", figures)
+    folder.rename(folder.with_name(f".{folder.name}.ancien"))
+    (figures / "94-val-de-marne" / "balance.svg").unlink()
+    with pytest.raises(RenderError, match=r"balance\.svg"):
+        lot.ecrire(fiche(departement("94")), tmp_path / "fiches", figures)
+    assert (folder / "fiche.html").is_file()
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".json"])
+def test_a_missing_figure_is_named(figures: Path, tmp_path: Path, suffix: str) -> None:
+    (figures / "94-val-de-marne" / "produits").with_suffix(suffix).write_bytes(b"")
+    with pytest.raises(RenderError, match=rf"produits\{suffix} of 94-val-de-marne was expected; it is empty"):
+        lot.ecrire(fiche(departement("94")), tmp_path / "fiches", figures)
+    assert not (tmp_path / "fiches" / "2024" / "94-val-de-marne").exists()
+
+
+# Pages ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_the_same_and_shows_its_own_figures(figures: Path, tmp_path: Path) -> None:
+    made = fiche(departement("94"))
+    html = (lot.ecrire(made, tmp_path / "fiches", figures) / "fiche.html").read_text(encoding="utf-8")
+    for text in texts(made):
+        assert str(Undefined) not in text
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+        assert escaped in html, text
+    assert html.count('<div class="dessin"') == len(made.illustrations)
+    assert 'src="graphiques/balance.png"' in html and 'src="../france/graphiques/flux-export.png"' in html
+    assert html.count("<script type=") == len(made.illustrations)
+    assert not re.search(r'(src|href)="(https?:)?//(?!(lekiosque|www|anct))', html)
+    assert "http" not in "".join(re.findall(r"<(?:script|link|img)[^>]*>", html))
+
+
+def test_a_figure_cannot_close_its_script_element() -> None:
+    made = fiche(departement("94"))
+    names = [illustration.fichier for illustration in made.illustrations]
+    html = page.composer(made, dict.fromkeys(names, '{"a":"</script><b>"}'), dict.fromkeys(names, (720, 400)))
+    assert "</script><b>" not in html
+
+
+def test_shared_files_are_written_once(tmp_path: Path) -> None:
+    page.ecrire_commun(tmp_path)
+    names = sorted(content(tmp_path))
+    faces = [f"polices/SourceSansPro-{face}.woff2" for face in ("Bold", "Regular", "Semibold")]
+    assert names == ["fiche.js", "plotly.min.js", "polices/OFL.txt", *faces, "style.css"]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    page.ecrire_commun(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == before
+    assert all(path.stat().st_size > 5_000 for path in (tmp_path / "polices").glob("*.woff2"))
+
+
+def test_the_index_lists_everyone_and_links_what_is_there(tmp_path: Path) -> None:
+    fiches = tmp_path / "fiches"
+    (fiches / "2024" / "94-val-de-marne").mkdir(parents=True)
+    for name in ("fiche.html", "fiche.pdf"):
+        (fiches / "2024" / "94-val-de-marne" / name).write_text("x")
+    reperes = pd.concat([portrait(territoire).frames["reperes"] for territoire in tous()], ignore_index=True)
+    assert index.ecrire(tmp_path / "index.html", fiches, "2024", reperes, EXEMPLE) == 1
+    html = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert html.count('<tr class="') == len(tous())
+    assert html.count("fiche.html") == html.count("fiche.pdf") == 1
+    assert 'href="fiches/2024/94-val-de-marne/fiche.html">Val-de-Marne</a> (94)' in html
+    assert "Données d’exemple" in html
+    assert [html.index(f'id="{regions()[code].slug}"') for code in ("84", "76", "93")] == sorted(
+        html.index(f'id="{regions()[code].slug}"') for code in ("84", "76", "93")
+    )
+    assert all(f"({code})" in html for code in departements())
