@@ -18,23 +18,7 @@ from pipeline.paths import SEEDS, Paths
 from pipeline.sources import folder
 
 FLUX = {"E": "Export", "I": "Import"}
-# Fourteen goods and sixteen partners: more than the ten that a figure names, so that « Autres » has something to hold.
-PRODUITS = (
-    ("A01Z", "0111"),
-    ("A01Z", "0113"),
-    ("B06Z", "0620"),
-    ("C10K", "1086"),
-    ("C11Z", "1101"),
-    ("C20A", "2011"),
-    ("C21Z", "2120"),
-    ("C24A", "2410"),
-    ("C26C", "2630"),
-    ("C28A", "2811"),
-    ("C29A", "2910"),
-    ("C30A", "3011"),
-    ("C30C", "3030"),
-    ("D35A", "3511"),
-)
+# More partners and goods than the ten that a figure names, so that « Autres » has something to hold.
 PAYS = ("DE", "ES", "IT", "BE", "US", "GB", "CN", "NL", "CH", "PL", "JP", "NA", "XS", "XI", "QU", "FR")
 Row = tuple[str, ...]
 
@@ -43,6 +27,13 @@ Row = tuple[str, ...]
 def seed(name: str) -> tuple[dict[str, str], ...]:
     with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))
+
+
+@cache
+def produits() -> tuple[tuple[str, str], ...]:
+    """Every ninth good and electricity, as (A129, CPF4)."""
+    goods = [(fields["a129_code"], fields["cpf4_code"]) for fields in seed("nomenclature_cpf4") if fields["est_bien"] == "true"]
+    return (*goods[::9], ("D35A", "3511"))
 
 
 def row(
@@ -70,7 +61,7 @@ def year(flux: str = "E", annee: int = 2024, trimestres: Sequence[int] = (1, 2, 
 def country(flux: str, annee: int, graine: int, trimestres: Sequence[int] = (1, 2, 3, 4), lignes: int = 12) -> list[Row]:
     """A small complete flow of a year: all 101 zones, `lignes` rows a quarter each, amounts from 1 € to some 3 Md€."""
     rng = random.Random(f"{flux}{annee}{graine}")
-    cells = [(*produit, pays) for produit in PRODUITS for pays in PAYS if (flux, pays) != ("E", "FR")]
+    cells = [(*produit, pays) for produit in produits() for pays in PAYS if (flux, pays) != ("E", "FR")]
     return [
         row(
             flux,
@@ -112,7 +103,9 @@ def write_archive(
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = comment.encode()
-        archive.writestr(member or f"Regional-2024-{flux.lower()}/Region_2024_{flux}.txt", rows if isinstance(rows, bytes) else text(rows))
+        archive.writestr(
+            member or f"Regional-2024-{flux.lower()}/Region_2024_{flux}.txt", rows if isinstance(rows, bytes) else text(rows)
+        )
         for name, payload in {**(labels or {}), **(others or {})}.items():
             archive.writestr(name, payload)
     return path
@@ -141,7 +134,8 @@ def build_warehouse(source: Path, home: Path, *, niveau_produit: str = "A129", p
     """Archives kept, tables built, `dbt build` run: the pipeline up to the marts, without Dagster."""
     paths = Paths(home)
     kept = [
-        store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / "source") for offer in folder.offers(source)
+        store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / "source")
+        for offer in folder.offers(source)
     ]
     releases = tables.build(kept, paths.raw_tables)
     chosen = tables.choose_period(releases, periode)

@@ -125,7 +125,7 @@ def run_plain_fiches() -> None:
     workspace = Workspace()
     paths, marts, origin = workspace.paths, workspace.marts(), workspace.provenance()
     everyone = territoires.tous()
-    assert not [drawn for drawn in draw(everyone, marts, paths.charts / marts.periode) if drawn.erreur]
+    assert not [drawn for drawn in draw(everyone, marts, paths.charts / marts.periode, mention=origin.mention) if drawn.erreur]
     assert not [bound for bound in bind(everyone, marts, origin, workspace.settings, paths) if bound.erreur]
     index.ecrire(paths.index, paths.fiches, marts.periode, marts.reperes, origin)
 

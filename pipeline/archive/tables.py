@@ -25,6 +25,7 @@ from pipeline.archive.store import Kept
 from pipeline.errors import DataError, ReleaseError
 from pipeline.paths import writing
 
+CHUNK = 1 << 22  # bytes of a member in memory at a time
 FIELDS = ("flux", "trimestre", "annee", "departement", "region", "a129", "cpf4", "pays", "valeur", "masse")
 
 # A row that meets one of these makes the whole archive unfit: (predicate in SQL, what was expected, likely cause).
@@ -225,14 +226,14 @@ def _unpack(kept: Kept, text: Path) -> None:
         with zipfile.ZipFile(kept.path) as archive, archive.open(kept.contents.data_member) as member, text.open("wb") as out:
             carried = b""
             start = True
-            while chunk := member.read(1 << 22):
+            while chunk := member.read(CHUNK):
                 chunk = carried + (chunk.removeprefix(b"\xef\xbb\xbf") if start else chunk)
                 start = False
                 carried = b"\r" if chunk.endswith(b"\r") else b""  # its \n may open the next chunk
                 out.write(chunk.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
             for other in archive.namelist():
                 with archive.open(other) as companion:
-                    while other != kept.contents.data_member and companion.read(1 << 22):
+                    while other != kept.contents.data_member and companion.read(CHUNK):
                         pass
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno:

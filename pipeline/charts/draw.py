@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.charts import SUJETS, figure
 from pipeline.charts.render import Figure, render
+from pipeline.charts.theme import mentionner
 from pipeline.errors import ComexError
 from pipeline.marts import Marts
 from pipeline.territoires import Territoire
@@ -26,8 +27,13 @@ class Drawn:
     erreur: ComexError | None = None
 
 
-def draw(territoires: Iterable[Territoire], marts: Marts, folder: Path, sujets: Iterable[str] = SUJETS) -> Iterator[Drawn]:
-    """Draw `sujets` of `territoires`; a subject with nothing to draw leaves no file and is not yielded."""
+def draw(
+    territoires: Iterable[Territoire], marts: Marts, folder: Path, sujets: Iterable[str] = SUJETS, *, mention: str = ""
+) -> Iterator[Drawn]:
+    """Draw `sujets` of `territoires`; a subject with nothing to draw leaves no file and is not yielded.
+
+    `mention` (« Données d’exemple ») is printed on each figure.
+    """
     wanted: dict[str, tuple[Territoire, str]] = {}
     kept_out: list[Drawn] = []
     sujets = tuple(sujets)
@@ -47,6 +53,8 @@ def draw(territoires: Iterable[Territoire], marts: Marts, folder: Path, sujets: 
                 spec = figure(sujet, frames)
                 if spec is None:
                     continue
+                if mention:
+                    spec = mentionner(spec, mention)
                 place.mkdir(parents=True, exist_ok=True)
                 (place / f"{sujet}.json").write_text(
                     json.dumps(spec, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"

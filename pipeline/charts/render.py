@@ -32,6 +32,7 @@ from pipeline.errors import ComexError, OutputError, RenderError
 
 ONGLETS = 2  # more tabs do not help on two cores
 DELAI = 45  # s for one figure; the slowest takes 0.3
+SILENCE = 120  # s without any outcome: more than a start and the slowest figure can take
 RELANCES = 2  # browsers started again after one that died
 ESSAIS = 2  # times a figure is tried in a browser that dies under it
 ECHELLE_PNG = 2  # 1440 px wide
@@ -216,7 +217,7 @@ async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: as
                 for figure in waiting:
                     try:
                         await _dessiner(tab, figure)
-                    except _Interrompu:
+                    except (_Interrompu, asyncio.CancelledError):
                         unfinished.append(figure)
                         raise
                     except ComexError as error:
@@ -254,13 +255,17 @@ def render(figures: Iterable[Figure]) -> Iterator[Rendu]:
             with asyncio.Runner() as runner:
                 done: asyncio.Queue[Rendu | None] = asyncio.Queue()
                 session = runner.get_loop().create_task(_seance(waiting, unfinished, done))
-                while (outcome := runner.run(done.get())) is not None:
-                    yield outcome
                 try:
-                    runner.run(_attendre(session))
+                    while (outcome := runner.run(asyncio.wait_for(done.get(), SILENCE))) is not None:
+                        yield outcome
+                    runner.run(asyncio.wait_for(session, SILENCE))
                     return
                 except _Interrompu as error:
                     reason = str(error)
+                except TimeoutError:
+                    # A browser that died while it was opened or closed can leave its session waiting for ever.
+                    session.cancel()
+                    reason = f"not a word in {SILENCE} s"
             tries.update(figure.name for figure in unfinished)
             again = [figure for figure in unfinished if tries[figure.name] < ESSAIS]
             for figure in unfinished:
@@ -269,10 +274,6 @@ def render(figures: Iterable[Figure]) -> Iterator[Rendu]:
             waiting = chain(again, waiting)
         for figure in waiting:
             yield Rendu(figure, _mort(reason, f"figure {figure.name}, never begun or begun in a browser that died"))
-
-
-async def _attendre(session: asyncio.Task[None]) -> None:
-    await session
 
 
 def _mort(reason: str, where: str) -> RenderError:

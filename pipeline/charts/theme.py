@@ -9,6 +9,7 @@ carry a printed value or a sign besides their colour. `tests/unit/test_charts.py
 from typing import Any
 
 POLICE = "Source Sans Pro"
+FAMILLE = f"{POLICE}, sans-serif"  # what an SVG opened where the font is missing falls back to
 
 ENCRE = "#1A1D24"
 ENCRE_DOUCE = "#5A6170"
@@ -25,6 +26,9 @@ PRINCIPAL_VOILE = "rgba(194,21,45,0.85)"  # crossing ribbons stay apart
 LIEN = "rgba(96,104,120,0.25)"
 SOLDE = {True: "#17703F", False: "#B3192C"}  # surplus, deficit
 
+MENTION = "#7A3E00"
+BANDE_MENTION = 18
+
 LARGEUR = 720
 CORPS = 11.5
 PETIT = 10.5
@@ -34,7 +38,7 @@ INTERLIGNE = 1.2
 INTERLIGNE_PLOTLY = 1.3  # of `<br>` inside one text
 
 # A département's Sankey has a page of its own; those of its région and of France share one.
-HAUTEUR_FLUX = {"departement": 590, "region": 440, "france": 440}
+HAUTEUR_FLUX = {"departement": 590, "region": 370, "france": 370}
 
 NOM_FLUX = {"import": "Importations", "export": "Exportations"}
 
@@ -44,6 +48,31 @@ def degrade(flux: str, part: float) -> str:
     ends = (COULEUR[flux], COULEUR_FIN[flux])
     a, b = (tuple(int(color[i : i + 2], 16) for i in (1, 3, 5)) for color in ends)
     return "#" + "".join(f"{round(x + (y - x) * part):02X}" for x, y in zip(a, b, strict=True))
+
+
+def mentionner(spec: dict[str, Any], mention: str) -> dict[str, Any]:
+    """The figure with a mention in a strip of its own below, so that a figure cut out of its page still says it."""
+    layout = spec["layout"]
+    annotation = {
+        "text": mention,
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "top",
+        "yshift": -3,
+        "showarrow": False,
+        "font": {"size": MINIMUM, "color": MENTION},
+    }
+    return spec | {
+        "layout": layout
+        | {
+            "height": layout["height"] + BANDE_MENTION,
+            "margin": layout["margin"] | {"b": BANDE_MENTION},
+            "annotations": [*layout.get("annotations", []), annotation],
+        }
+    }
 
 
 def toile(hauteur: float) -> dict[str, Any]:
@@ -56,13 +85,13 @@ def toile(hauteur: float) -> dict[str, Any]:
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
         "paper_bgcolor": FOND,
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": POLICE, "size": CORPS, "color": ENCRE},
+        "font": {"family": FAMILLE, "size": CORPS, "color": ENCRE},
         "separators": ",\u202f",
         "showlegend": False,
         "dragmode": False,
         "hovermode": "closest",
         "hoverlabel": {
-            "font": {"family": POLICE, "size": 13, "color": ENCRE},
+            "font": {"family": FAMILLE, "size": 13, "color": ENCRE},
             "bgcolor": FOND,
             "bordercolor": GUIDE,
             "align": "left",

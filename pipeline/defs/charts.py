@@ -70,7 +70,8 @@ def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable
     marts = workspace.marts()
     sujets = list(sujets)
     total = len(territoires) * len(sujets)
-    yield from track(draw(territoires, marts, workspace.paths.charts / marts.periode, sujets), total=total, label=label)
+    folder, mention = workspace.paths.charts / marts.periode, workspace.provenance().mention
+    yield from track(draw(territoires, marts, folder, sujets, mention=mention), total=total, label=label)
 
 
 @dg.multi_asset(

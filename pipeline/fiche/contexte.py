@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -34,7 +34,8 @@ from pipeline.fiche.textes import insecables
 from pipeline.territoires import Territoire
 from pipeline.typographie import INSECABLE, millions, mois, nombre, pct, periode
 
-FLUX = ("export", "import")
+Flux = Literal["export", "import"]
+FLUX: tuple[Flux, ...] = ("export", "import")
 NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
 ILE_DE_FRANCE = "11"
 GRAND = 100_000_000_000  # €: a flow whose matrix is printed in whole millions
@@ -48,17 +49,26 @@ class Portrait:
     frames: dict[str, pd.DataFrame]
 
     @cached_property
+    def _rows(self) -> dict[str, list[dict[str, Any]]]:
+        return {mart: _lignes(frame) for mart, frame in self.frames.items()}
+
+    @cached_property
     def reperes(self) -> dict[str, dict[str, Any]]:
         """Headline figures by flow; missing values are None."""
-        return {row["flux"]: row for row in _lignes(self.frames["reperes"])}
+        return {row["flux"]: row for row in self._rows["reperes"]}
 
     def rows(self, mart: str, flux: str | None = None) -> list[dict[str, Any]]:
         """Rows of one mart, of one flow if given."""
-        return [row for row in _lignes(self.frames[mart]) if flux is None or row["flux"] == flux]
+        return [row for row in self._rows[mart] if flux is None or row["flux"] == flux]
 
 
 def _lignes(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]
+    """Rows as Python values: missing is None, labels have their unbreakable spaces."""
+
+    def valeur(value: Any) -> Any:
+        return insecables(value) if isinstance(value, str) else None if pd.isna(value) else value
+
+    return [{str(k): valeur(v) for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def construire(
@@ -108,7 +118,10 @@ class _Redaction:
         # The regional page would repeat the territory's own figures where the département is the région.
         compares = (None if self.territoire.est_region else self.region, self.france)
         self.compares = [other for other in compares if other]
-        self.idf = ILE_DE_FRANCE in (self.territoire.region_code, self.territoire.code if self.territoire.niveau == "region" else "")
+        self.idf = ILE_DE_FRANCE in (
+            self.territoire.region_code,
+            self.territoire.code if self.territoire.niveau == "region" else "",
+        )
 
     def fiche(self) -> Fiche:
         """Everything, in order."""
@@ -242,7 +255,9 @@ class _Redaction:
 
     def _produits(self) -> Section:
         nb = {flux: int(self.reperes[flux]["nb_produits"]) for flux in FLUX}
-        phrases = [textes.produits(nb)] + [textes.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX]
+        phrases = [textes.produits(nb)] + [
+            textes.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX
+        ]
         return Section(
             "produits",
             "Principaux produits",
@@ -265,7 +280,7 @@ class _Redaction:
             if row["produit_code"] != "AUTRES"
         ]
 
-    def _parts(self, flux: str) -> tuple[Repere, ...]:
+    def _parts(self, flux: Flux) -> tuple[Repere, ...]:
         """The total of a flow, and what it weighs."""
         repere = self.reperes[flux]
         elements = [Repere(f"Total des {textes.DEFINI[flux]}", millions(self.valeurs[flux]), ton=flux)]
@@ -278,21 +293,27 @@ class _Redaction:
             elements.append(Repere("Rang", f"{nombre(rang)}{'er' if rang == 1 else 'e'}", "des 100 départements"))
         return tuple(elements)
 
-    def _flux(self, flux: str) -> Section:
+    def _flux(self, flux: Flux) -> Section:
         rows = self.portrait.rows("flux", flux)
         principal = next(
-            iter(sorted((row for row in rows if row["est_principal"]), key=lambda row: (-row["valeur_eur"], row["produit_code"]))), None
+            iter(
+                sorted((row for row in rows if row["est_principal"]), key=lambda row: (-row["valeur_eur"], row["produit_code"]))
+            ),
+            None,
         )
         autres = {
             cote: next(
-                ((int(row[f"{cote}_nb"]), int(row[f"{cote}_valeur_eur"])) for row in rows if row[f"{cote}_code"] == "AUTRES"), None
+                ((int(row[f"{cote}_nb"]), int(row[f"{cote}_valeur_eur"])) for row in rows if row[f"{cote}_code"] == "AUTRES"),
+                None,
             )
             for cote in ("produit", "pays")
         }
         phrases = []
         if principal:
             phrases.append(
-                textes.principal_flux(flux, principal["produit"], principal["pays"], principal["valeur_eur"], principal["part_pct"])
+                textes.principal_flux(
+                    flux, principal["produit"], principal["pays"], principal["valeur_eur"], principal["part_pct"]
+                )
             )
         phrases.append(textes.autres(autres["produit"], autres["pays"]))
         repere = self.reperes[flux]
@@ -334,8 +355,8 @@ class _Redaction:
             self._illustration(
                 other,
                 f"flux-{flux}",
-                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de}"
-                f" ({millions(int(other.reperes[flux]['valeur_eur']))})",
+                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} :"
+                f" {millions(int(other.reperes[flux]['valeur_eur']))}",
                 textes.lecture_flux(flux) if other is self.compares[-1] else "",
             )
             for other in self.compares
@@ -380,7 +401,9 @@ class _Redaction:
                 "Les départements",
                 (
                     Tableau(
-                        insecables(f"Départements {self.territoire.nom_de}, dans l’ordre des exportations, {periode(self.periode)}"),
+                        insecables(
+                            f"Départements {self.territoire.nom_de}, dans l’ordre des exportations, {periode(self.periode)}"
+                        ),
                         (
                             Colonne("Département", nombre=False, largeur=2.6),
                             Colonne("Rang export", largeur=0.7),
@@ -461,7 +484,12 @@ class _Redaction:
         total = ("Total", millions(self.valeurs["import"]), millions(self.valeurs["export"]), millions(self.solde, signe=True))
         return Tableau(
             insecables(f"Importations, exportations et solde apparent par pays, {self.territoire.nom}, {periode(self.periode)}"),
-            (Colonne("Pays", nombre=False, largeur=2.4), Colonne("Importations"), Colonne("Exportations"), Colonne("Solde apparent")),
+            (
+                Colonne("Pays", nombre=False, largeur=2.4),
+                Colonne("Importations"),
+                Colonne("Exportations"),
+                Colonne("Solde apparent"),
+            ),
             (*lignes, total),
             note=self._note(),
             donnees="balance",
@@ -472,7 +500,9 @@ class _Redaction:
         rows = sorted(self.portrait.rows("produits", flux), key=lambda row: row["rang"])
         lignes = [
             (
-                f"{row['produit_libelle']} ({nombre(row['nb_produits'])})" if row["produit_code"] == "AUTRES" else row["produit_libelle"],
+                f"{row['produit_libelle']} ({nombre(row['nb_produits'])})"
+                if row["produit_code"] == "AUTRES"
+                else row["produit_libelle"],
                 "" if row["produit_code"] == "AUTRES" else row["produit_code"],
                 millions(int(row["valeur_eur"])),
                 pct(row["part_pct"]),
@@ -526,7 +556,7 @@ class _Redaction:
                 f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, {periode(self.periode)}, en M€"
             ),
             (
-                Colonne("Produit", nombre=False, largeur=4.2),
+                Colonne("Produit", nombre=False, largeur=4.9),
                 *(Colonne(row["pays"], tournee=True) for row in pays.values()),
                 Colonne("Total", tournee=True),
             ),

@@ -24,17 +24,23 @@ def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, proven
     """
     lignes = _lignes(path.parent, fiches / periode, reperes)
     groupes = [("France entière", "france", [lignes[FRANCE.cle]])] if FRANCE.cle in lignes else []
-    for region in sorted(regions().values(), key=lambda region: (region.est_drom, region.slug.partition("-")[2].partition("-")[2])):
+    for region in sorted(
+        regions().values(), key=lambda region: (region.est_drom, region.slug.partition("-")[2].partition("-")[2])
+    ):
         membres = [region, *(d for d in departements().values() if d.region_code == region.code)]
         rows = [lignes[t.cle] for t in membres if t.cle in lignes]
         if rows:
             groupes.append((region.nom, region.slug, rows))
-    page = gabarits().get_template("index.html.j2").render(
-        periode=periode,
-        provenance=provenance,
-        groupes=groupes,
-        commun=_relatif(fiches / "commun", path.parent),
-        exemple=textes.insecables(textes.exemple().replace("Cette fiche est faite", "Ces fiches sont faites")),
+    page = (
+        gabarits()
+        .get_template("index.html.j2")
+        .render(
+            periode=periode,
+            provenance=provenance,
+            groupes=groupes,
+            commun=_relatif(fiches / "commun", path.parent),
+            exemple=textes.insecables(textes.exemple().replace("Cette fiche est faite", "Ces fiches sont faites")),
+        )
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

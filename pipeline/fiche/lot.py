@@ -52,8 +52,12 @@ def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None) 
             tailles[illustration.fichier] = (layout["width"], layout["height"])
             if illustration.dossier == fiche.territoire.slug:
                 svg, png = svgs[illustration.fichier], _lire(source.with_suffix(".png"))
-                _poser(aside / "graphiques" / f"{illustration.sujet}.svg", signer_svg(svg, illustration.titre, illustration.source))
-                _poser(aside / "graphiques" / f"{illustration.sujet}.png", signer_png(png, illustration.titre, illustration.source))
+                _poser(
+                    aside / "graphiques" / f"{illustration.sujet}.svg", signer_svg(svg, illustration.titre, illustration.source)
+                )
+                _poser(
+                    aside / "graphiques" / f"{illustration.sujet}.png", signer_png(png, illustration.titre, illustration.source)
+                )
         _poser(aside / "fiche.pdf", pdf.composer(fiche, svgs, logo))
         nom_logo = f"logo{logo.suffix.lower()}" if logo else None
         if logo and nom_logo:
@@ -72,22 +76,22 @@ def donnees(fiche: Fiche) -> dict[str, pd.DataFrame]:
         "reperes": _concat([frames["reperes"], *fiche.reperes_compares]),
         "balance": frames["balance"],
         "produits": frames["produits"],
-        **{f"flux-{flux}": frames["flux"][frames["flux"]["flux"] == flux] for flux in ("export", "import")},
+        **{f"flux-{flux}": frames["flux"].query("flux == @flux") for flux in ("export", "import")},
     }
     return {nom: _colonnes(fiche, nom, frame) for nom, frame in tables.items()}
 
 
 def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
     # Columns that one level leaves empty (a région has no share of its région) keep the type of the first frame.
-    types = frames[0].dtypes
-    return pd.concat([frames[0], *(frame[types.index].astype(types) for frame in frames[1:])], ignore_index=True)
+    types = frames[0].dtypes.to_dict()
+    return pd.concat([frames[0], *(frame.reindex(columns=list(types)).astype(types) for frame in frames[1:])], ignore_index=True)
 
 
 def _colonnes(fiche: Fiche, nom: str, frame: pd.DataFrame) -> pd.DataFrame:
     first = COLONNES[nom.partition("-")[0]]
-    frame = frame[[*first, *(column for column in frame.columns if column not in first)]].copy()
+    frame = frame.reindex(columns=[*first, *(column for column in frame.columns if column not in first)])
     if "est_principal" in frame:
-        frame["est_principal"] = frame["est_principal"].map({True: "true", False: "false"})
+        frame["est_principal"] = ["true" if est else "false" for est in frame["est_principal"]]
     return frame.assign(millesime=fiche.provenance.millesime, source=fiche.provenance.producteur)
 
 

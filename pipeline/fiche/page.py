@@ -51,15 +51,19 @@ def composer(fiche: Fiche, specs: Mapping[str, str], tailles: Mapping[str, tuple
         voisins.append((f"../{region.slug}/fiche.html", region.nom))
     if territoire.niveau != "france":
         voisins.append((f"../{FRANCE.slug}/fiche.html", FRANCE.nom))
-    return gabarits().get_template("fiche.html.j2").render(
-        fiche=fiche,
-        logo=logo,
-        voisins=voisins,
-        # `<` would end the script element that holds the figure.
-        specs={nom: spec.replace("<", "\\u003c") for nom, spec in specs.items()},
-        tailles=tailles,
-        image=lambda b: _image(fiche, b),
-        ancre_tableau=_ancre_tableau,
+    return (
+        gabarits()
+        .get_template("fiche.html.j2")
+        .render(
+            fiche=fiche,
+            logo=logo,
+            voisins=voisins,
+            # `<` would end the script element that holds the figure.
+            specs={nom: spec.replace("<", "\\u003c") for nom, spec in specs.items()},
+            tailles=tailles,
+            image=lambda b: _image(fiche, b),
+            ancre_tableau=_ancre_tableau,
+        )
     )
 
 
@@ -82,7 +86,9 @@ def ecrire_commun(dossier: Path) -> None:
         (dossier / "polices").mkdir(parents=True, exist_ok=True)
         source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
         _poser(dossier / "plotly.min.js", source.read_bytes())
-        _poser(dossier / "style.css", gabarits().get_template("style.css.j2").render(couleurs=COULEURS, graisses=GRAISSES).encode())
+        _poser(
+            dossier / "style.css", gabarits().get_template("style.css.j2").render(couleurs=COULEURS, graisses=GRAISSES).encode()
+        )
         _poser(dossier / "fiche.js", (MODELES / "fiche.js").read_bytes())
         _poser(dossier / "polices" / "OFL.txt", (DOSSIER_POLICES / "LICENSE.txt").read_bytes())
         for face in GRAISSES:

@@ -29,7 +29,7 @@ COULEURS = {
     "export": theme.COULEUR["export"],
     "excedent": theme.SOLDE[True],
     "deficit": theme.SOLDE[False],
-    "mention": "#7A3E00",
+    "mention": theme.MENTION,
     "mention_fond": "#FFF1DC",
 }
 

@@ -290,10 +290,10 @@ def principal_flux(flux: str, produit: str, pays: str, valeur: int, part: float)
 def autres(produits_: tuple[int, int] | None, pays: tuple[int, int] | None) -> str:
     """What « Autres » holds on either side: (number of items, euros)."""
     parties = [
-        f"« Autres {nom} » réunit {compte(valeur[0], unite, unites)} et {millions(valeur[1])}"
+        f"« Autres {nom} » réunit {compte(valeur[0], unite, unites)}, pour {millions(valeur[1])}"
         for nom, unite, unites, valeur in (
             ("produits", "produit", "produits", produits_),
-            ("pays", "pays ou code", "pays et codes hors pays", pays),
+            ("pays", "pays ou code hors pays", "pays ou codes hors pays", pays),
         )
         if valeur
     ]
@@ -314,7 +314,9 @@ def parts_idf(flux: str, avec: float | None, sans: float | None, hors_electricit
 def sans_region(territoire: Territoire) -> str:
     """Why there is no comparison with the région."""
     if territoire.est_drom:
-        raison = "forme à lui seul une région d’outre-mer" if territoire.niveau == "departement" else "ne compte qu’un département"
+        raison = (
+            "forme à lui seul une région d’outre-mer" if territoire.niveau == "departement" else "ne compte qu’un département"
+        )
     else:
         raison = "est suivie par les Douanes sous un seul code, qui couvre toute la région"
     sujet = "Ce département" if territoire.est_drom and territoire.niveau == "departement" else "Cette région"

@@ -308,6 +308,8 @@ def _totaux(flux: str, annee: int) -> np.ndarray:
     """Euros by zone, int64, which sum to every published margin of the year: zones first, then régions, then France."""
     codes = _codes()
     supposed = np.array([float(_zones()[zone][1].split()[FLUX.index(flux)]) for zone in codes.zones])
+    # Round as they are in the profiles, they would look like nothing that was summed.
+    supposed *= np.random.default_rng([GRAINE, FLUX.index(flux)]).lognormal(0, 0.015, len(supposed))
     if annee != 2024:  # the year the profiles describe
         supposed *= np.random.default_rng([GRAINE, len(FLUX) + FLUX.index(flux), annee]).lognormal(0, 0.035, len(supposed))
     fixed = np.zeros(len(supposed), bool)

@@ -21,7 +21,9 @@ def graph() -> str:
         parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys))
         partitioned = " [départements]" if node.is_partitioned else ""
         lines.append(f"{node.group_name}: {key.to_user_string()}{partitioned} <- {parents or '(nothing)'}")
-        lines += [f"    check {check.name}" for check in sorted(assets.get_check_keys_for_assets([key]), key=lambda check: check.name)]
+        lines += [
+            f"    check {check.name}" for check in sorted(assets.get_check_keys_for_assets([key]), key=lambda check: check.name)
+        ]
     return "\n".join(lines) + "\n"
 
 

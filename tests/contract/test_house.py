@@ -48,7 +48,9 @@ def test_every_setting_is_in_the_readme() -> None:
 
 
 def test_every_path_named_in_the_readme_exists() -> None:
-    paths = re.findall(r"`((?:pipeline|dbt_project|tools|tests|docs)/[\w/.]+)`", README) + re.findall(r"\]\((docs/[\w.]+)\)", README)
+    paths = re.findall(r"`((?:pipeline|dbt_project|tools|tests|docs)/[\w/.]+)`", README) + re.findall(
+        r"\]\((docs/[\w.]+)\)", README
+    )
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 

@@ -81,7 +81,7 @@ def test_each_bundle_is_whole_and_the_national_ones_are_there(built: Path) -> No
     assert len(names) == 3 + 18 + 1
     for folder in fiches.iterdir():
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        listed = {name: entry["sha256"] for name, entry in manifest["fichiers"].items()}
+        listed = {entry["chemin"]: entry["sha256"] for entry in manifest["fichiers"]}
         found = {name: digest for name, digest in fingerprint(folder).items() if name != "manifest.json"}
         assert listed == found
         assert {"fiche.pdf", "fiche.html", "donnees/reperes.csv", "graphiques/flux-export.svg"} <= found.keys()
@@ -112,7 +112,8 @@ def test_a_bad_archive_stops_before_dbt_and_leaves_the_former_fiches(built: Path
         events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
         assert not run.is_success
         assert not any(event.is_step_start and event.step_key == "warehouse" for event in events)
-        checks = {e.asset_check_evaluation_data.check_name: e.asset_check_evaluation_data.passed for e in events if e.is_asset_check_evaluation}
+        evaluations = [event.asset_check_evaluation_data for event in events if event.event_type_value == "ASSET_CHECK_EVALUATION"]
+        checks = {evaluation.check_name: evaluation.passed for evaluation in evaluations}
     assert checks["goods_are_in_official_order"] is False
 
 

@@ -84,7 +84,9 @@ def test_every_territory_reads_as_good_french(territoire: Territoire) -> None:
     for text in [*texts(made), made.titre, made.courant]:
         assert "'" not in text, text
         assert not re.search(r" [:;?!»%€]|« |\d (M€|Md€|€|%)", text), f"ordinary space: {text!r}"
-        assert not re.search(r"\d\.\d", text.replace("rév. 2.1", "").replace("Licence Ouverte 2.0", "")), f"decimal point: {text!r}"
+        assert not re.search(r"\d\.\d", text.replace("rév. 2.1", "").replace("Licence Ouverte 2.0", "")), (
+            f"decimal point: {text!r}"
+        )
         assert "  " not in text and "None" not in text and "nan" not in text.split(), text
         assert not re.search(r"\b(de le|de les|à le|en le|dans le Paris|de Île|de Ain)\b", text), text
     assert territoire.nom_de in made.titre
@@ -165,13 +167,17 @@ def test_quarantine_is_disclosed_only_when_there_is_some() -> None:
 
 
 def test_rolling_quarters_are_named() -> None:
-    assert "4 derniers trimestres, T4 2024–T3 2025" in "\n".join(texts(fiche(departement("94"), periode="2025T3"))).replace("\u00a0", " ")
+    assert "4 derniers trimestres, T4 2024–T3 2025" in "\n".join(texts(fiche(departement("94"), periode="2025T3"))).replace(
+        "\u00a0", " "
+    )
 
 
 def test_the_source_line_follows_the_provenance() -> None:
     assert REELLE.ligne.startswith("Source\u00a0: DGDDI (Douanes)") and "février 2025" in REELLE.ligne and not REELLE.mention
     assert "données d’exemple" in EXEMPLE.ligne and EXEMPLE.mention == "Données d’exemple"
-    assert all(illustration.source == EXEMPLE.ligne for illustration in fiche(departement("94"), provenance=EXEMPLE).illustrations)
+    assert all(
+        illustration.source == EXEMPLE.ligne for illustration in fiche(departement("94"), provenance=EXEMPLE).illustrations
+    )
 
 
 def test_regions_and_france_rank_their_departements() -> None:
@@ -181,7 +187,9 @@ def test_regions_and_france_rank_their_departements() -> None:
 
 
 def _classement(made: Fiche) -> tuple[tuple[str, ...], ...]:
-    return next(bloc for part in made.sections for bloc in part.blocs if part.ancre == "classement" and isinstance(bloc, Tableau)).lignes
+    return next(
+        bloc for part in made.sections for bloc in part.blocs if part.ancre == "classement" and isinstance(bloc, Tableau)
+    ).lignes
 
 
 # Bundle --------------------------------------------------------------------------------------------------------------------
@@ -256,7 +264,9 @@ def test_data_files_keep_their_columns(figures: Path, tmp_path: Path) -> None:
 def test_namibia_is_not_a_missing_value() -> None:
     made = frames("diversifie")
     made["balance"].loc[0, ["pays_code", "pays"]] = ["NA", "Namibie"]
-    written = construire(Portrait(departement("94"), made), "2024", REELLE, region=portrait(regions()["11"]), france=PORTRAIT_FRANCE)
+    written = construire(
+        Portrait(departement("94"), made), "2024", REELLE, region=portrait(regions()["11"]), france=PORTRAIT_FRANCE
+    )
     assert lot.donnees(written)["balance"].to_csv(index=False).splitlines()[1].startswith("NA,Namibie,")
     assert "Namibie" in section(written, "balance")
 

@@ -10,8 +10,8 @@ with chart as (
 {%- endif %}
 )
 
-select reperes.periode, reperes.niveau, reperes.code, reperes.flux, reperes.valeur_eur as attendu_eur, chart.valeur_eur as trouve_eur, chart.part_pct
+select periode, niveau, code, flux, reperes.valeur_eur as attendu_eur, chart.valeur_eur as trouve_eur, chart.part_pct
 from {{ ref('mart_' ~ maille ~ '_reperes') }} as reperes
-left join chart using (periode, niveau, code, flux)
-where coalesce(chart.valeur_eur, 0) != reperes.valeur_eur or abs(coalesce(chart.part_pct, 100) - 100) > 1e-6
+full join chart using (periode, niveau, code, flux)
+where coalesce(chart.valeur_eur, 0) is distinct from reperes.valeur_eur or abs(coalesce(chart.part_pct, 100) - 100) > 1e-6
 {% endtest %}

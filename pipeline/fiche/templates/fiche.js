@@ -20,6 +20,7 @@
     try {
       image.hidden = true;
       await Plotly.newPlot(toile, spec.data, spec.layout, config);
+      toile.on("plotly_treemapclick", () => false); // a click would zoom into the tile, without a way back
       image.remove();
     } catch (erreur) {
       toile.remove();

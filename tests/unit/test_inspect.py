@@ -1,0 +1,160 @@
+"""Verdicts on whole archives: what the customs publish passes, whatever its generation; everything else is refused."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.archive import inspect as module
+from pipeline.archive.inspect import inspect, is_archive_name, read_labels
+from pipeline.errors import ReleaseError
+from tests.archives import text, write_archive, year
+
+NAME = "202502-Regional-2024-export.zip"
+
+
+def refused(path: Path, check: str) -> ReleaseError:
+    with pytest.raises(ReleaseError) as caught:
+        inspect(path)
+    error = caught.value
+    assert error.check == check
+    assert all((error.expected_found, error.where, error.cause, error.remedy))
+    assert path.name in error.expected_found
+    return error
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "flux", "vintage"),
+    [
+        ("202505-stat-regional-ce-export.zip", "REGIONAL_CPF4PAYSE.txt", "E", "202505"),
+        ("202505-stat-regional-ce-import.zip", "REGIONAL_CPF4PAYSI.txt", "I", "202505"),
+        ("202002_regional_2019_export.zip", "Regional-2019-export/Region_2019_Export.txt", "E", "202002"),
+        ("202202-Regional-2021-import.zip", "Regional-2021-import/Region_2021_Import.txt", "I", "202202"),
+        ("202202-Regional-2021-import.zip", "Regional-2021-import/Regional_2021_Import.txt", "I", "202202"),
+        ("202502-Regional-2024-import.zip", "region_2024_import.TXT", "I", "202502"),
+        ("202502-Regional-2024-export.zip", "a/b/c/Region_2024_Export.txt", "E", "202502"),
+    ],
+)
+def test_every_generation_is_known(tmp_path, name, member, flux, vintage):
+    assert is_archive_name(name)
+    contents = inspect(
+        write_archive(tmp_path / name, year(flux), member=member, others={"Lisez-moi.txt": b"x", "notice.pdf": b"%PDF"})
+    )
+    assert (contents.data_member, contents.flux, contents.vintage) == (member, flux, vintage)
+    assert contents.label_members == {}
+    assert not contents.est_exemple
+
+
+@pytest.mark.parametrize(
+    "name", ["202308-National-2022-import.zip", "region_18.zip", "202502-Regional-2024-export.zip.html", "Regional-2024.zip"]
+)
+def test_other_products_are_not_taken_for_releases(name):
+    assert not is_archive_name(name)
+
+
+def test_the_flow_is_the_member_s_even_when_the_file_is_named_otherwise(tmp_path):
+    path = write_archive(tmp_path / "202502-Regional-2024-import.zip", year("E"), member="Region_2024_Export.txt")
+    assert inspect(path).flux == "E"
+
+
+def test_without_a_month_in_its_name_the_newest_member_dates_an_archive(tmp_path):
+    path = tmp_path / "exports.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("Region_2024_Export.txt", (2025, 2, 7, 8, 0, 0)), text(year()))
+        archive.writestr(zipfile.ZipInfo("Lisez-moi.txt", (2024, 1, 1, 0, 0, 0)), "x")
+    assert inspect(path).vintage == "202502"
+
+
+def test_the_example_is_told_by_the_comment(tmp_path):
+    assert inspect(write_archive(tmp_path / NAME, year(), comment="Données d'exemple fabriquées")).est_exemple
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "page", [b"<!DOCTYPE html><html>", b"\n\n  <html><body>", b"\xef\xbb\xbf<html>", b"<?xml version='1.0'?><html>"]
+)
+def test_a_web_page_under_the_archive_s_name(tmp_path, page):
+    path = tmp_path / NAME
+    path.write_bytes(page)
+    assert "web page" in str(refused(path, "is_not_an_html_page"))
+
+
+def test_an_empty_file(tmp_path):
+    path = tmp_path / NAME
+    path.touch()
+    assert "0 bytes" in str(refused(path, "is_a_real_archive"))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_a_truncated_archive(tmp_path, share):
+    path = write_archive(tmp_path / NAME, year() * 500)
+    payload = path.read_bytes()
+    path.write_bytes(payload[: int(len(payload) * share)])
+    assert f"{int(len(payload) * share):,} bytes" in str(refused(path, "is_a_real_archive"))
+
+
+@pytest.mark.parametrize(
+    "member", ["../evil.txt", "a/../../evil.txt", "/etc/evil.txt", "..\\evil.txt", "C:\\evil.txt", "c:evil.txt"]
+)
+def test_a_member_that_leaves_the_folder(tmp_path, member):
+    path = write_archive(tmp_path / NAME, year(), others={member: b"x"})
+    assert member.replace("\\", "/") in str(refused(path, "members_stay_in_their_folder"))
+
+
+def test_dots_inside_a_name_leave_nothing(tmp_path):
+    assert inspect(write_archive(tmp_path / NAME, year(), others={"a..b/Lisez..moi.txt": b"x"})).flux == "E"
+
+
+def test_an_encrypted_member(tmp_path):
+    path = write_archive(tmp_path / NAME, year())
+    payload = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        payload[payload.index(signature) + offset] |= 1
+    path.write_bytes(payload)
+    assert "encrypted" in str(refused(path, "is_a_real_archive"))
+
+
+def test_an_archive_that_announces_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 100)
+    assert "At most 100 bytes" in str(refused(write_archive(tmp_path / NAME, year()), "is_not_a_bomb"))
+
+
+def test_no_data_member_or_two(tmp_path):
+    other = write_archive(tmp_path / NAME, b"x", member="National_2022_Import.txt")
+    assert "has 0. It holds: National_2022_Import.txt" in str(refused(other, "has_exactly_one_data_member"))
+    two = write_archive(tmp_path / NAME, year(), others={"Region_2023_Export.txt": b"x"})
+    assert "has 2" in str(refused(two, "has_exactly_one_data_member"))
+
+
+# --- label files --------------------------------------------------------------------------------------------------------
+
+TABLE = '0111;"Céréales ; légumineuses";201501;999912\r\n0112;Œufs | plumes’;201501;999912\r\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_labels_in_each_encoding_with_quotes(tmp_path, encoding):
+    path = write_archive(tmp_path / NAME, year(), labels={"x/Libelle_CPF4_rev2.1_2.txt": TABLE.encode(encoding)})
+    assert read_labels(path, inspect(path)) == [
+        ("CPF4", "0111", "Céréales ; légumineuses", "201501", "999912"),
+        ("CPF4", "0112", "Œufs ; plumes’", "201501", "999912"),
+    ]
+
+
+def test_labels_are_found_under_all_their_names_and_without_dates_are_in_force(tmp_path):
+    labels = {
+        "Regional/Libelle_PAYS.txt": b"XS;Saba;190001;200505\r\nXS;Serbie;200506;999912\r\nNA;Namibie;199001;\r\n",
+        "Regional/libelle_a129.TXT": b"A01Z;Cultures\r\n\r\n",
+        "Regional/Libelle_CPF4.txt": b"",
+        "Regional/Departement_region.txt": b"01;Ain;18;Rhone\r\n",
+    }
+    path = write_archive(tmp_path / NAME, year(), labels=labels)
+    contents = inspect(path)
+    assert set(contents.label_members) == {"A129", "CPF4", "PAYS"}
+    assert read_labels(path, contents) == [
+        ("A129", "A01Z", "Cultures", "190001", "999912"),
+        ("PAYS", "XS", "Saba", "190001", "200505"),
+        ("PAYS", "XS", "Serbie", "200506", "999912"),
+        ("PAYS", "NA", "Namibie", "199001", "999912"),
+    ]
