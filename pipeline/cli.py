@@ -16,7 +16,7 @@ from pipeline import territoires
 from pipeline.archive import tables
 from pipeline.errors import ComexError, DataError
 from pipeline.marts import Marts
-from pipeline.outputs import writable
+from pipeline.outputs import writing
 from pipeline.paths import Paths
 from pipeline.settings import ROOT, Settings
 from pipeline.typographie import millions, nombre
@@ -58,7 +58,7 @@ def build(
 def dev(port: Annotated[int, typer.Option(help="Port of the UI, on this machine only.")] = 3000) -> None:
     """Start the Dagster UI: lineage, runs, checks, and launching a département or the country by hand."""
     paths = Paths(Settings().home)
-    _prepare(paths)
+    prepare(paths)
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execv(dagster, [dagster, "dev", "--workspace", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)])
 
@@ -71,7 +71,7 @@ def _build(source: str | None, home: Path | None, codes: list[str], periode: str
     settings = Settings()
     paths = Paths(settings.home)
     wanted = [territoires.departement(code).code for item in codes for code in item.replace(",", " ").split()]
-    (paths.home / "last-run.log").unlink(missing_ok=True)
+    prepare(paths)
     for index, partitions in enumerate(ranges(wanted)):
         run_job(paths, "everything" if index == 0 else "departements", partitions)
     _summary(settings, paths, wanted, time.perf_counter() - start)
@@ -97,9 +97,9 @@ def run_job(paths: Paths, name: str, partitions: tuple[str, str] | None = None) 
 
     from pipeline.definitions import defs
 
-    _prepare(paths)
     log = paths.home / "last-run.log"
-    tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), partitions or (), strict=False))
+    ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    tags: dict[str, str] = dict(zip(ends, partitions, strict=True)) if partitions else {}
     with dg.DagsterInstance.get() as instance, log.open("a", encoding="utf-8") as output, redirect_stdout(output):
         result = (
             defs()
@@ -124,30 +124,34 @@ def run_job(paths: Paths, name: str, partitions: tuple[str, str] | None = None) 
 def _failure(result, log: Path) -> str:
     """What the step that failed said, in four parts, or where to read on."""
     for event in result.all_events:
-        if event.is_step_failure:
-            told = event.step_failure_data.user_failure_data
-            if told and told.description:
-                return told.description
-            error = event.step_failure_data.error
+        if event.is_step_failure and event.step_failure_data.user_failure_data:
+            return event.step_failure_data.user_failure_data.description
+        if event.is_step_failure or event.is_job_failure:
+            error = (event.step_failure_data if event.is_step_failure else event.job_failure_data).error
             raised = (error.cause or error).message.strip() if error else "an error"
+            if "DagsterAssetCheckFailedError" in raised:
+                return "A check that blocks did not pass (told above); nothing after it was made, and the former fiches are still there."
+            if raised.startswith("pipeline.errors."):  # raised before the first step
+                return raised.partition(": ")[2]
             return str(
                 DataError(
-                    f"Step {event.step_key} was expected to pass; it raised {raised}",
+                    f"{event.step_key or 'The run'} was expected to pass; it raised {raised}",
                     where=str(log),
                     cause="a failing data test (named in the log), or a bug",
                     remedy="read that log, or the run in the Dagster UI (`make dev`)",
                 )
             )
-    return "A check that blocks did not pass: it is told above."
+    return f"The run failed without a word; read {log}."
 
 
-def _prepare(paths: Paths) -> None:
+def prepare(paths: Paths) -> None:
     """Dagster's storage beside the outputs, telemetry off, so that `make dev` shows these runs."""
-    with writable(paths):
+    with writing(paths.home):
         paths.dagster.mkdir(parents=True, exist_ok=True)
         config = paths.dagster / "dagster.yaml"
         if not config.exists():
             config.write_text(DAGSTER_YAML, encoding="utf-8")
+        (paths.home / "last-run.log").write_text("", encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(paths.dagster)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
@@ -155,12 +159,12 @@ def _prepare(paths: Paths) -> None:
 def _summary(settings: Settings, paths: Paths, wanted: list[str], seconds: float) -> None:
     releases = tables.read_releases(paths.raw_tables)
     marts = Marts(paths.marts, tables.choose_period(releases, settings.periode))
-    france = marts.territoire(territoires.FRANCE)["reperes"].set_index("flux")["valeur_eur"]
+    france = {row["flux"]: row["valeur_eur"] for row in marts.territoire(territoires.FRANCE)["reperes"].to_dict("records")}
     made = len(wanted) or len(territoires.departements())
     lines = [
         f"{nombre(sum(r.lignes for r in releases))} rows read from {len(releases)} archives"
         + (" (example data)" if any(r.est_exemple for r in releases) else ""),
-        f"period {marts.periode}: France exports {millions(int(france['export']))}, imports {millions(int(france['import']))}",
+        f"period {marts.periode}: France exports {millions(france['export'])}, imports {millions(france['import'])}",
         f"{made} fiches of départements, with those of the régions and of France",
         f"open {paths.index}",
         f"{seconds:.0f} s",

@@ -24,14 +24,14 @@ class Marts:
 
     @cached_property
     def _frames(self) -> dict[str, dict[tuple[str, str], pd.DataFrame]]:
-        return {
-            sujet: {
-                key: frame.reset_index(drop=True)
-                for maille in ("departement", "national")
-                for key, frame in self._read(f"mart_{maille}_{sujet}").groupby(["niveau", "code"], sort=False)
-            }
-            for sujet in SUJETS
-        }  # pyright: ignore[reportReturnType]
+        frames: dict[str, dict[tuple[str, str], pd.DataFrame]] = {sujet: {} for sujet in SUJETS}
+        for sujet in SUJETS:
+            for maille in ("departement", "national"):
+                frame = self._read(f"mart_{maille}_{sujet}")
+                for niveau_code, rows in frame.groupby(frame["niveau"] + "/" + frame["code"], sort=False):
+                    niveau, code = str(niveau_code).split("/")
+                    frames[sujet][niveau, code] = rows.reset_index(drop=True)
+        return frames
 
     def territoire(self, territoire: Territoire) -> dict[str, pd.DataFrame]:
         """Frames of one territory, by mart: reperes, balance, produits, flux (the last three empty without trade).
@@ -48,7 +48,7 @@ class Marts:
                 remedy="run `make fiches` again, which rebuilds the marts",
             )
         empty = {sujet: next(iter(frames.values())).iloc[:0] for sujet, frames in self._frames.items() if frames}
-        return {sujet: self._frames[sujet].get(key, empty[sujet]) for sujet in SUJETS}
+        return {sujet: frames[key] if key in frames else empty[sujet] for sujet, frames in self._frames.items()}
 
     @cached_property
     def classement(self) -> pd.DataFrame:
@@ -59,6 +59,11 @@ class Marts:
     def reperes(self) -> pd.DataFrame:
         """Headline figures of all territories."""
         return pd.concat([self._read("mart_departement_reperes"), self._read("mart_national_reperes")], ignore_index=True)
+
+    @cached_property
+    def releases(self) -> pd.DataFrame:
+        """The archives that the period was computed from."""
+        return self._read("mart_national_releases")
 
     @cached_property
     def quarantaine(self) -> pd.DataFrame:
@@ -74,16 +79,18 @@ class Marts:
         """What is kept out of the totals, in four parts; None when every code is known."""
         if self.quarantaine.empty:
             return None
-        codes = self.quarantaine.groupby(["motif", "code_source"], as_index=False)[["lignes", "valeur_eur"]].sum()
-        told = ", ".join(
-            f"{row.motif} {row.code_source!r} ({row.lignes:,} rows, {row.valeur_eur:,} €)" for row in codes.head(8).itertuples()
-        )
-        france = self.reperes[self.reperes["niveau"] == "france"]
-        shares = ", ".join(f"{row.flux} {row.quarantaine_pct:.4f} %" for row in france.itertuples() if row.quarantaine_eur)
+        by_code: dict[str, tuple[int, int]] = {}
+        for row in self.quarantaine.to_dict("records"):
+            name = f"{row['motif']} {row['code_source']!r}"
+            rows, euros = by_code.get(name, (0, 0))
+            by_code[name] = rows + row["lignes"], euros + row["valeur_eur"]
+        named = ", ".join(f"{name} ({rows:,} rows, {euros:,} €)" for name, (rows, euros) in list(by_code.items())[:8])
+        france = [row for row in self.reperes.to_dict("records") if row["niveau"] == "france" and row["quarantaine_eur"]]
+        shares = ", ".join(f"{row['flux']} {row['quarantaine_pct']:.4f} %" for row in france)
         return DataError(
-            f"Codes of the seeds or of the release's own label files were expected; {int(self.quarantaine['lignes'].sum()):,} rows"
-            f" have others: {told}{' …' if len(codes) > 8 else ''}. They are kept out of all totals: {shares or '0 %'} in {self.periode}"
-            f" (blocked above {limit_pct} % of a flow).",
+            f"Codes of the seeds or of the release's own label files were expected; {sum(rows for rows, _ in by_code.values()):,}"
+            f" rows have others: {named}{' …' if len(by_code) > 8 else ''}. They are kept out of all totals: {shares or '0 %'}"
+            f" in {self.periode} (blocked above {limit_pct} % of a flow).",
             where=str(self.folder / "mart_national_quarantaine.parquet"),
             cause="a code that the customs created since the seeds were made, or a damaged row",
             remedy="add the code to dbt_project/seeds with its source, or raise COMEX_QUARANTAINE_MAX_PCT knowingly, and run again",
@@ -102,6 +109,11 @@ class Marts:
         # dbt writes one row of NULLs for an empty mart: `flux` and `niveau` are never null otherwise.
         key = "flux" if mart.endswith("quarantaine") else "periode"
         condition = f"{key} is not null" + (f" and periode = '{self.periode}'" if par_periode else "")
-        frame = duckdb.sql(f"from read_parquet('{path}') where {condition}").df()
+        frame = duckdb.connect().execute(f"from read_parquet('{path}') where {condition}").df()
         optional = {column: "Int64" for column in ("valeur_precedente_eur", "rang_france") if column in frame}
         return frame.astype(optional)
+
+
+def row_count(folder: Path, mart: str) -> int:
+    """Rows of a mart's Parquet, over all periods."""
+    return len(duckdb.connect().execute(f"select 1 from read_parquet('{folder / mart}.parquet')").df())

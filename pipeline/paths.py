@@ -1,34 +1,15 @@
 """Every path of the outputs, from one root.
 
-Add here: a new place that the machine writes to. Keep out: names inside a bundle (`fiche/bundle.py`).
+Add here: a new place that the machine writes to. Keep out: names inside a bundle (`fiche/lot.py`).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
-from pipeline.errors import OutputError
 from pipeline.settings import ROOT
 
 DBT_PROJECT = ROOT / "dbt_project"
 SEEDS = DBT_PROJECT / "seeds"
-
-
-@contextmanager
-def writing(place: Path) -> Iterator[None]:
-    """Say what a disk refused while something was written at `place`: OutputError for an OSError, DuckDB's or Python's."""
-    try:
-        yield
-    except (OSError, duckdb.IOException) as error:
-        raise OutputError(
-            f"A place that can be written was expected; the system answered: {getattr(error, 'strerror', None) or error}.",
-            where=str(place),
-            cause="a full or read-only disk, or a folder that belongs to another user",
-            remedy="make room, make it writable, or give another place with --home (COMEX_HOME)",
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def marts(work: Path) -> None:
     home = work / "marts"
     step("kiosk_2024", home)
     ours, memory = step("marts", home, COMEX_SOURCE=str(home / "kiosk"))
-    pandas, pandas_memory = step("pandas", home)
+    pandas, pandas_memory = measure([sys.executable, str(ROOT / "tools" / "bench_pandas.py"), str(home / "kiosk")])
     tell(
         "raw to marts, one year, Dagster and dbt included",
         ours,
@@ -146,21 +146,13 @@ def run_kiosk_2024() -> None:
 
 def run_marts() -> None:
     """The job from raw to marts, through Dagster."""
-    from pipeline.cli import run_job
+    from pipeline.cli import prepare, run_job
     from pipeline.paths import Paths
     from pipeline.settings import Settings
 
-    run_job(Paths(Settings().home), "marts")
-
-
-def run_pandas() -> None:
-    """The plain way to the same marts."""
-    from tests.marts_in_pandas import compute
-
-    from pipeline.paths import Paths
-    from pipeline.settings import Settings
-
-    compute(sorted(Paths(Settings().home).kiosk.glob("*.zip")))
+    paths = Paths(Settings().home)
+    prepare(paths)
+    run_job(paths, "marts")
 
 
 def run_figures() -> None:

@@ -17,6 +17,7 @@ ARCHIVE = re.compile(r"(?i)\d{6}[-_](stat-)?regional(-ce)?[-_]?(\d{4})?[-_](impo
 DATA_MEMBER = re.compile(r"(?i)(^|/)(REGIONAL_CPF4PAYS[EI]|Region(al)?_\d{4}_(Import|Export))\.txt$")
 LABEL_MEMBER = re.compile(r"(?i)(^|/)Libelle_(A129|CPF4|PAYS)[^/]*\.txt$")
 VINTAGE = re.compile(r"(?<!\d)(20\d\d(?:0[1-9]|1[0-2]))(?!\d)")
+UNDATED = "209912"  # a vintage for archives without any date: it forbids no quarter
 EXAMPLE_MARK = "Données d'exemple"
 MAX_BYTES = 8 * 1024**3  # unpacked, all members: a forty-million-row archive is about 1.5 GB; more is a bomb
 
@@ -160,9 +161,9 @@ def _flux(member: str) -> str:
 def _vintage(name: str, members: list[zipfile.ZipInfo]) -> str:
     """AAAAMM from the archive's name; else the month of its newest member, which is when it was made.
 
-    An archive without either (ZIP's own zero is 1980) is taken as made « some day »: 209912 forbids no quarter.
+    An archive without either (ZIP's own zero is 1980) gets UNDATED.
     """
     if found := VINTAGE.search(name):
         return found.group(1)
     year, month = max(member.date_time[:2] for member in members)
-    return f"{year:04d}{month:02d}" if year > 2000 else "209912"
+    return f"{year:04d}{month:02d}" if year > 2000 else UNDATED

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.archive.inspect import Contents, inspect
 from pipeline.errors import ReleaseError
-from pipeline.paths import writing
+from pipeline.outputs import writing
 
 LICENCE = {
     "name": "etalab-2.0",

@@ -20,10 +20,10 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pipeline.archive.inspect import read_labels
+from pipeline.archive.inspect import UNDATED, read_labels
 from pipeline.archive.store import Kept
 from pipeline.errors import DataError, ReleaseError
-from pipeline.paths import writing
+from pipeline.outputs import writing
 
 CHUNK = 1 << 22  # bytes of a member in memory at a time
 FIELDS = ("flux", "trimestre", "annee", "departement", "region", "a129", "cpf4", "pays", "valeur", "masse")
@@ -133,15 +133,27 @@ def complete_years(releases: Iterable[Release]) -> list[int]:
     return [year for year in years if all(quarter in quarters[flux] for quarter in quarters_of(str(year)) for flux in "EI")]
 
 
+def counted_all_the_same(releases: list[Release]) -> str | None:
+    """How much stands in rows without a usable mass, or that share a key with others; None where there are none."""
+    absent, repeated = sum(r.masses_absentes for r in releases), sum(r.cles_repetees for r in releases)
+    if not absent and not repeated:
+        return None
+    return (
+        f"{absent:,} rows have no usable mass ({sum(r.masses_absentes_eur for r in releases):,} €) and {repeated:,} repeat the key"
+        f" of another ({sum(r.cles_repetees_eur for r in releases):,} € in all rows concerned). Their values count all the same."
+    )
+
+
 def quarters_of(periode: str) -> list[str]:
     """`2024` → 2024T1 … 2024T4; `2025T3` → 2024T4 … 2025T3."""
     last = int(periode[:4]) * 4 + (int(periode[5]) - 1 if "T" in periode else 3)
     return [f"{quarter // 4}T{quarter % 4 + 1}" for quarter in range(last - 3, last + 1)]
 
 
-def holds(release: Release, periode: str) -> bool:
-    """Does the archive hold a quarter of the period?"""
-    return not set(quarters_of(periode)).isdisjoint(release.trimestres.split())
+def month_of(trimestres: str) -> str:
+    """The last month of the last quarter: `2024T1 2024T4` → 202412."""
+    last = max(trimestres.split())
+    return f"{last[:4]}{int(last[5]) * 3:02d}"
 
 
 def choose_period(releases: list[Release], wanted: str | None) -> str:
@@ -206,7 +218,8 @@ def _release(kept: Kept, echanges: Path, aside: Path) -> Release:
         release_id=kept.id,
         nom=kept.name,
         sha256=kept.sha256,
-        vintage=kept.contents.vintage,
+        # Without any date of its own, a release is as old as the quarters it holds.
+        vintage=month_of(facts["trimestres"]) if kept.contents.vintage == UNDATED else kept.contents.vintage,
         rang_archive=kept.rang,
         flux=kept.contents.flux,
         est_exemple=kept.contents.est_exemple,

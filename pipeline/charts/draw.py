@@ -3,6 +3,7 @@
 Add here: which files a figure leaves for those who bind fiches. Keep out: how one is drawn (`render.py`).
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pipeline.errors import ComexError
 from pipeline.marts import Marts
 from pipeline.territoires import Territoire
 
+MODULES = {"balance": "balance", "produits": "produits", "flux-export": "flux", "flux-import": "flux"}
 SUFFIXES = (".svg", ".png", ".json")
 
 
@@ -25,6 +27,13 @@ class Drawn:
     territoire: Territoire
     sujet: str
     erreur: ComexError | None = None
+
+
+def code_version(sujets: Iterable[str]) -> str:
+    """Digest of the modules that draw these subjects: it changes when their figures may."""
+    modules = {"theme", "texte", "render", *(MODULES[sujet] for sujet in sujets)}
+    sources = (Path(__file__).with_name(f"{module}.py").read_bytes() for module in sorted(modules))
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 
 
 def draw(

@@ -4,36 +4,27 @@ Add here: a subject, under the name of its mart and of its file. Keep out: how a
 """
 
 import base64
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import dagster as dg
-import typst
 
 from pipeline import charts
-from pipeline.charts.draw import Drawn, draw
-from pipeline.charts.texte import DOSSIER_POLICES
+from pipeline.charts.draw import Drawn, code_version, draw
+from pipeline.charts.preview import preview
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace
 from pipeline.progress import track
 from pipeline.territoires import FRANCE, Territoire, departements, regions
 
-MODULES = {"balance": "balance", "produits": "produits", "flux-export": "flux", "flux-import": "flux"}
 NATIONAL = dg.AssetKey(["charts", "national"])
+GATES = ("mart_national_reperes", "mart_national_quarantaine")  # they carry the reconciliations and the quarantine's check
 PREVIEWS_UP_TO = 3  # partitions in a run: pictures in the event log make it slow
 
 
 def chart_key(sujet: str) -> dg.AssetKey:
     """`charts/flux_export` for the subject flux-export: Dagster's names have no hyphen."""
     return dg.AssetKey(["charts", sujet.replace("-", "_")])
-
-
-def code_version(sujets: Iterable[str]) -> str:
-    """Digest of the modules that draw these subjects: a changed one marks its charts stale."""
-    folder = Path(charts.__file__).parent
-    modules = {"theme", "texte", "render", *(MODULES[sujet] for sujet in sujets)}
-    return hashlib.sha256(b"".join((folder / f"{module}.py").read_bytes() for module in sorted(modules))).hexdigest()[:12]
 
 
 def gate(asset: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -55,15 +46,11 @@ def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
     )
 
 
-def preview(svg: Path) -> dg.MarkdownMetadataValue:
-    """A small picture of a figure to show in the UI: the sharpest of at most 40 kB, since it goes into the event log."""
-    page = f'#set page(width: 180mm, height: auto, margin: 2mm)\n#image("{svg.name}", width: 100%)'.encode()
-    options = {"root": str(svg.parent), "format": "png", "font_paths": [str(DOSSIER_POLICES)], "ignore_system_fonts": True}
-    for ppi in (72, 54, 40, 30):
-        png = typst.compile(page, ppi=ppi, **options)
-        if isinstance(png, bytes) and len(png) <= 40_000:
-            return dg.MetadataValue.md(f"![{svg.stem}](data:image/png;base64,{base64.b64encode(png).decode()})")
-    return dg.MetadataValue.md(f"`{svg}`")
+def shown(svg: Path) -> dg.MarkdownMetadataValue:
+    """A figure in the UI: a small picture, since it goes into the event log, or its path."""
+    png = preview(svg)
+    encoded = f"![{svg.stem}](data:image/png;base64,{base64.b64encode(png).decode()})" if png else f"`{svg}`"
+    return dg.MetadataValue.md(encoded)
 
 
 def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable[str], label: str) -> Iterator[Drawn]:
@@ -79,7 +66,7 @@ def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable
     specs=[
         dg.AssetSpec(
             chart_key(sujet),
-            deps=[dg.AssetKey(f"mart_departement_{sujet.split('-')[0]}"), dg.AssetKey("mart_departement_reperes")],
+            deps=[f"mart_departement_{sujet.split('-')[0]}", "mart_departement_reperes", *GATES],
             group_name="charts",
             kinds={"plotly"},
             description=f"Figure « {sujet} » of each département: SVG, PNG and plotly data.",
@@ -102,18 +89,18 @@ def departement_charts(
     folder = workspace.paths.charts / workspace.period()
     for sujet in selected:
         mine = [item for item in drawn if item.sujet == sujet]
-        shown = [folder / item.territoire.slug / f"{sujet}.svg" for item in mine if item.erreur is None]
-        previews = {svg.parent.name: preview(svg) for svg in shown} if len(territoires) <= PREVIEWS_UP_TO else {}
+        drawings = [folder / item.territoire.slug / f"{sujet}.svg" for item in mine if item.erreur is None]
+        previews = {svg.parent.name: shown(svg) for svg in drawings} if len(territoires) <= PREVIEWS_UP_TO else {}
         yield dg.MaterializeResult(
             chart_key(sujet),
-            metadata={"figures": len(shown), "path": dg.MetadataValue.path(folder), **previews},
+            metadata={"figures": len(drawings), "path": dg.MetadataValue.path(folder), **previews},
             check_results=[report(mine, chart_key(sujet))],
         )
 
 
 @dg.asset(
     key=NATIONAL,
-    deps=[dg.AssetKey(f"mart_national_{sujet}") for sujet in ("reperes", "balance", "produits", "flux")],
+    deps=[*(f"mart_national_{sujet}" for sujet in ("balance", "produits", "flux")), *GATES],
     group_name="charts",
     kinds={"plotly"},
     description="Figures of the 18 régions and of France.",
@@ -128,6 +115,6 @@ def national_charts(workspace: Workspace) -> dg.MaterializeResult:
     france = folder / FRANCE.slug / "flux-export.svg"
     return dg.MaterializeResult(
         metadata={"figures": len(drawn), "path": dg.MetadataValue.path(folder)}
-        | ({"france": preview(france)} if france.exists() else {}),
+        | ({"france": shown(france)} if france.exists() else {}),
         check_results=[report(drawn, NATIONAL)],
     )

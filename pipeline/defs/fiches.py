@@ -10,7 +10,7 @@ from pipeline.defs.charts import NATIONAL, chart_key
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace, told
 from pipeline.fiche import index
-from pipeline.fiche.bind import Bound, bind
+from pipeline.fiche.bind import Bound, bind, told_failures
 from pipeline.progress import track
 from pipeline.territoires import FRANCE, Territoire, departements, regions
 
@@ -19,11 +19,9 @@ FICHES_NATIONAL = dg.AssetKey(["fiches", "national"])
 INDEX = dg.AssetKey(["fiches", "index"])
 
 
-def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> tuple[list[Territoire], list[Bound]]:
-    marts = workspace.marts()
-    bundles = bind(territoires, marts, workspace.provenance(), workspace.settings, workspace.paths)
-    bound = list(track(bundles, total=len(territoires), label=label))
-    return [item.territoire for item in bound if item.erreur is None], [item for item in bound if item.erreur]
+def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> list[Bound]:
+    bundles = bind(territoires, workspace.marts(), workspace.provenance(), workspace.settings, workspace.paths)
+    return list(track(bundles, total=len(territoires), label=label))
 
 
 def _write_index(workspace: Workspace) -> int:
@@ -45,10 +43,10 @@ def _write_index(workspace: Workspace) -> int:
 def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
     """Write the 19 bundles, or fail naming those that could not be made."""
     with told(workspace.paths):
-        made, failed = _bind(workspace, [*regions().values(), FRANCE], "Fiches nationales")
-    if failed:
-        raise dg.Failure(_naming(made, failed), allow_retries=False)
-    return dg.MaterializeResult(metadata={"fiches": len(made), "path": dg.MetadataValue.path(workspace.paths.fiches)})
+        bound = _bind(workspace, [*regions().values(), FRANCE], "Fiches nationales")
+    if failures := told_failures(bound):
+        raise dg.Failure(failures, allow_retries=False)
+    return dg.MaterializeResult(metadata={"fiches": len(bound), "path": dg.MetadataValue.path(workspace.paths.fiches)})
 
 
 @dg.asset(
@@ -70,14 +68,14 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
     Where some fail, the others are made and recorded all the same; then the run fails, naming the bad ones.
     """
     with told(workspace.paths):
-        made, failed = _bind(workspace, [departements()[code] for code in context.partition_keys], "Fiches")
+        bound = _bind(workspace, [departements()[code] for code in context.partition_keys], "Fiches")
         folder = dg.MetadataValue.path(workspace.paths.fiches)
-        if failed:
-            for territoire in made:
-                context.log_event(dg.AssetMaterialization(FICHES, partition=territoire.code, metadata={"path": folder}))
+        if failures := told_failures(bound):
+            for made in (item.territoire.code for item in bound if item.erreur is None):
+                context.log_event(dg.AssetMaterialization(FICHES, partition=made, metadata={"path": folder}))
             _write_index(workspace)
-            raise dg.Failure(_naming(made, failed), allow_retries=False)
-        context.add_output_metadata({"fiches": len(made), "path": folder})
+            raise dg.Failure(failures, allow_retries=False)
+        context.add_output_metadata({"fiches": len(bound), "path": folder})
 
 
 @dg.asset(
@@ -93,11 +91,3 @@ def entry_page(workspace: Workspace) -> dg.MaterializeResult:
     with told(workspace.paths):
         listed = _write_index(workspace)
     return dg.MaterializeResult(metadata={"fiches": listed, "path": dg.MetadataValue.path(workspace.paths.index)})
-
-
-def _naming(made: list[Territoire], failed: list[Bound]) -> str:
-    """Who failed and why: the first three in full, the others by name."""
-    named = [f"{item.territoire.cle} ({item.territoire.nom})" for item in failed]
-    told = [f"{name}: {item.erreur}" for name, item in zip(named[:3], failed, strict=False)]
-    head = f"{len(made) + len(failed)} fiches were expected; {len(made)} were made, {len(failed)} could not be:"
-    return "\n".join([head, *told, *([f"and {', '.join(named[3:])}"] if named[3:] else [])])

@@ -12,6 +12,7 @@ from dagster_dbt import DbtCliResource, dbt_assets
 from pipeline import dbt as dbt_call
 from pipeline.defs.partitions import ONE_RUN
 from pipeline.defs.resources import Workspace, told
+from pipeline.marts import row_count
 from pipeline.progress import stage
 
 
@@ -22,8 +23,14 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
     paths.marts.mkdir(parents=True, exist_ok=True)
     os.environ.update(dbt_call.environment(paths))
     settings = workspace.settings
+    arguments = dbt_call.build_arguments(settings.niveau_produit, workspace.period())
     with told(paths), stage("Entrepôt (dbt)"):
-        yield from dbt.cli(dbt_call.build_arguments(settings.niveau_produit, workspace.period()), context=context).stream()
+        for event in dbt.cli(arguments, context=context, target_path=paths.warehouse / "dbt").stream():
+            if isinstance(event, dg.Output) and event.output_name.startswith("mart_"):
+                rows = {"dagster/row_count": row_count(paths.marts, event.output_name)}
+                yield event.with_metadata({**event.metadata, **rows})
+            else:
+                yield event
 
 
 @dg.asset_check(
@@ -42,9 +49,5 @@ def codes_are_known(workspace: Workspace) -> dg.AssetCheckResult:
         passed=notice is None,
         severity=dg.AssetCheckSeverity.ERROR if marts.quarantine_exceeds(limit) else dg.AssetCheckSeverity.WARN,
         description=str(notice) if notice else "All codes are known.",
-        metadata={
-            "lignes": int(marts.quarantaine["lignes"].sum()),
-            "valeur_eur": int(marts.quarantaine["valeur_eur"].sum()),
-            "offenders": dg.MetadataValue.md(offenders),
-        },
+        metadata={"offenders": dg.MetadataValue.md(offenders or "none")},
     )

@@ -6,7 +6,7 @@ Add here: what all fiches of a run share. Keep out: the content of one (`context
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline.archive.tables import Release, holds
+from pipeline.archive.tables import Release
 from pipeline.errors import ComexError
 from pipeline.fiche import lot, page
 from pipeline.fiche.contenu import Fiche
@@ -26,14 +26,15 @@ class Bound:
     erreur: ComexError | None = None
 
 
-def provenance(releases: Iterable[Release], periode: str) -> Provenance:
-    """What the period was computed from: the archives that hold its quarters."""
-    held = [release for release in releases if holds(release, periode)]
+def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
+    """What the marts' period was computed from: of the archives of the run, those that stand for its quarters."""
+    standing = set(marts.releases["release_id"])
+    used = [release for release in releases if release.release_id in standing]
     return Provenance(
-        est_exemple=any(release.est_exemple for release in held),
-        millesime=max(release.vintage for release in held),
+        est_exemple=any(release.est_exemple for release in used),
+        millesime=max(release.vintage for release in used),
         archives=tuple(
-            Archive(r.nom, r.sha256, r.vintage, {"E": "export", "I": "import"}[r.flux], r.taille, r.origine) for r in held
+            Archive(r.nom, r.sha256, r.vintage, {"E": "export", "I": "import"}[r.flux], r.taille, r.origine) for r in used
         ),
     )
 
@@ -72,3 +73,14 @@ def bind(
             yield Bound(territoire)
         except ComexError as error:
             yield Bound(territoire, error)
+
+
+def told_failures(bound: list[Bound]) -> str:
+    """Which fiches could not be made and why, the first three in full, the others by name; "" when all were made."""
+    failed = {f"{item.territoire.cle} ({item.territoire.nom})": item.erreur for item in bound if item.erreur}
+    if not failed:
+        return ""
+    names = list(failed)
+    head = f"{len(bound)} fiches were expected; {len(bound) - len(failed)} were made, {len(failed)} could not be:"
+    told = [f"{name}: {failed[name]}" for name in names[:3]]
+    return "\n".join([head, *told, *([f"and {', '.join(names[3:])}"] if names[3:] else [])])

@@ -22,7 +22,7 @@ def graph() -> str:
         partitioned = " [départements]" if node.is_partitioned else ""
         lines.append(f"{node.group_name}: {key.to_user_string()}{partitioned} <- {parents or '(nothing)'}")
         lines += [
-            f"    check {check.name}" for check in sorted(assets.get_check_keys_for_assets([key]), key=lambda check: check.name)
+            f"    check {check.name}" for check in sorted(assets.get_check_keys_for_assets({key}), key=lambda check: check.name)
         ]
     return "\n".join(lines) + "\n"
 
@@ -45,12 +45,12 @@ def test_every_asset_can_be_executed_and_has_a_description() -> None:
 
 @pytest.mark.parametrize("module", ["theme", "texte", "flux"])
 def test_a_changed_chart_module_marks_its_charts_stale(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.defs import charts
+    from pipeline.charts import draw
 
-    before = charts.code_version(["flux-export"]), charts.code_version(["balance"])
+    before = draw.code_version(["flux-export"]), draw.code_version(["balance"])
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"#" if path.stem == module else b""))
-    after = charts.code_version(["flux-export"]), charts.code_version(["balance"])
+    after = draw.code_version(["flux-export"]), draw.code_version(["balance"])
     assert before[0] != after[0]
     assert (before[1] != after[1]) == (module != "flux")
 

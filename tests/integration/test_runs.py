@@ -58,7 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Pa
     yield home
 
 
-def changed(source: Path, folder: Path, change) -> Path:  # noqa: ANN001
+def changed(source: Path, folder: Path, change) -> Path:
     """A copy of the releases whose last year's exports went through `change` (lines in, lines out)."""
     folder.mkdir()
     for archive in source.glob("*.zip"):
@@ -112,7 +112,9 @@ def test_a_bad_archive_stops_before_dbt_and_leaves_the_former_fiches(built: Path
         events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
         assert not run.is_success
         assert not any(event.is_step_start and event.step_key == "warehouse" for event in events)
-        evaluations = [event.asset_check_evaluation_data for event in events if event.event_type_value == "ASSET_CHECK_EVALUATION"]
+        evaluations = [
+            event.asset_check_evaluation_data for event in events if event.event_type_value == "ASSET_CHECK_EVALUATION"
+        ]
         checks = {evaluation.check_name: evaluation.passed for evaluation in evaluations}
     assert checks["goods_are_in_official_order"] is False
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SettingError
-from pipeline.paths import Paths, writing
+from pipeline.outputs import writing
+from pipeline.paths import Paths
 from pipeline.settings import ROOT, Settings
 
 

@@ -1,0 +1,22 @@
+"""A small picture of a figure, for those who look at a run rather than at its outputs.
+
+Add here: nothing, ideally. Keep out: figures for readers (`render.py`).
+"""
+
+from pathlib import Path
+
+import typst
+
+from pipeline.charts.texte import DOSSIER_POLICES
+
+
+def preview(svg: Path, limit: int = 40_000) -> bytes | None:
+    """The sharpest PNG of a figure that fits in `limit` bytes; None when none does."""
+    page = f'#set page(width: 180mm, height: auto, margin: 2mm)\n#image("{svg.name}", width: 100%)'.encode()
+    drawing = svg.read_bytes()
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(DOSSIER_POLICES)])
+    for ppi in (72.0, 54.0, 40.0, 30.0):
+        png = typst.compile({"main.typ": page, svg.name: drawing}, format="png", ppi=ppi, font_paths=fonts)  # pyright: ignore[reportArgumentType]
+        if isinstance(png, bytes) and len(png) <= limit:
+            return png
+    return None
