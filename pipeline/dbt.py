@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 from pipeline.errors import DataError
 from pipeline.paths import DBT_PROJECT, Paths
 
@@ -40,7 +42,10 @@ def manifest() -> Path:
     path = DBT_PROJECT / "target" / "manifest.json"
     patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros/*", "tests/**/*")
     newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_PROJECT.glob(pattern))
-    if not path.exists() or path.stat().st_mtime < newest:
+    path.parent.mkdir(exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # two processes that start at once would write it together
+        if path.exists() and path.stat().st_mtime >= newest:
+            return path
         _run(["parse"], {"DBT_TARGET_PATH": str(path.parent), "DBT_LOG_PATH": str(path.parent)})
     return path
 

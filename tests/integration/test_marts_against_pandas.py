@@ -444,7 +444,8 @@ def test_every_territory_has_frames_even_without_trade(odd: Warehouse, warehouse
     assert set(lozere["flux"]["flux"]) == {"import"}
     assert warehouse.marts.quarantaine.empty and warehouse.marts.quarantine_notice(1.0) is None
     assert not warehouse.marts.quarantine_exceeds(0.0)
-    assert {len(Marts(warehouse.paths.marts, "2023").territoire(t)["reperes"]) for t in tous()} == {2}
+    former = Marts(warehouse.paths.marts, "2023")
+    assert {len(former.territoire(t)["reperes"]) for t in tous()} == {2}
 
 
 def test_a_period_that_no_mart_holds_is_told_in_four_parts(warehouse: Warehouse, tmp_path: Path) -> None:
