@@ -4,6 +4,8 @@ Add here: a class when a caller must tell a new kind of failure apart. Keep out:
 (it belongs where the failure is found), and bugs (let those raise what they raise).
 """
 
+from functools import partial
+
 
 class ComexError(Exception):
     """A failure told in four parts: what was expected and found, where, the likely cause, what to do.
@@ -19,6 +21,11 @@ class ComexError(Exception):
         self.remedy = remedy
         self.check = check
         super().__init__(expected_found, where, cause, remedy)
+
+    def __reduce__(self) -> tuple:
+        """Errors travel between processes; keyword arguments need telling."""
+        parts = {"where": self.where, "cause": self.cause, "remedy": self.remedy, "check": self.check}
+        return partial(type(self), self.expected_found, **parts), ()
 
     def __str__(self) -> str:
         """The four parts, one a line."""

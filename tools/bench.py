@@ -65,9 +65,9 @@ def marts(work: Path) -> None:
 
 def figures(work: Path) -> None:
     """All figures as SVG in one browser, beside `write_image` one by one."""
-    home = work / "dagster" if (work / "dagster").exists() else work / "figures"
+    home = work / "dagster"
     if not home.exists():
-        step("warehouse", home)
+        measure([COMEX, "build"], COMEX_HOME=str(home))
     ours, memory = step("figures", home)
     one_by_one, peer_memory = step("write_image", home)
     ours_each, peer_each = ours / 476, one_by_one / 4
@@ -76,12 +76,12 @@ def figures(work: Path) -> None:
 
 
 def pdfs(work: Path) -> None:
-    """100 PDFs of départements from figures that are drawn."""
-    home = work / "dagster" if (work / "dagster").exists() else work / "pdfs"
+    """100 fiches of départements from figures that are drawn: PDF, and with it HTML, data and manifest."""
+    home = work / "dagster"
     if not home.exists():
         measure([COMEX, "build"], COMEX_HOME=str(home))
     seconds, memory = step("pdfs", home)
-    print(f"| 100 PDFs | {seconds:.1f} s | {memory:.0f} MiB | | | |")
+    print(f"| 100 fiches: PDF, HTML, data, start-up included | {seconds:.1f} s | {memory:.0f} MiB | | | |")
 
 
 def tell(what: str, seconds: float, memory: float, peer: str, peer_seconds: float, peer_memory: float) -> None:
@@ -130,11 +130,6 @@ def run_plain_fiches() -> None:
     index.ecrire(paths.index, paths.fiches, marts.periode, marts.reperes, origin)
 
 
-def run_warehouse() -> None:
-    """Marts of the example."""
-    _plain_marts()
-
-
 def run_kiosk_2024() -> None:
     """The example's archives of one year."""
     from pipeline.paths import Paths
@@ -174,9 +169,10 @@ def run_write_image() -> None:
     import plotly.graph_objects as go
 
     from pipeline import territoires
-    from pipeline.charts import SUJETS, figure
+    from pipeline.charts import SUJETS, figure, navigateur
     from pipeline.defs.resources import Workspace
 
+    os.environ["BROWSER_PATH"] = str(navigateur.trouver())  # the same browser for both
     frames = Workspace().marts().territoire(territoires.departement("94"))
     with tempfile.TemporaryDirectory() as folder:
         for sujet in SUJETS:
@@ -184,19 +180,14 @@ def run_write_image() -> None:
 
 
 def run_pdfs() -> None:
-    """Compose the PDF of each département."""
-    from pipeline import territoires
+    """Bind the bundle of each département from figures that are drawn: PDF, HTML, data, manifest."""
     from pipeline.defs.resources import Workspace
-    from pipeline.fiche import pdf
-    from pipeline.fiche.bind import compared, content
+    from pipeline.fiche.bind import bind
+    from pipeline.territoires import departements
 
     workspace = Workspace()
-    marts, origin = workspace.marts(), workspace.provenance()
-    portraits = compared(marts)
-    for territoire in territoires.departements().values():
-        fiche = content(territoire, marts, portraits, origin, workspace.settings.niveau_produit)
-        figures = {i.fichier: workspace.paths.charts / marts.periode / i.dossier / f"{i.sujet}.svg" for i in fiche.illustrations}
-        pdf.composer(fiche, {name: path.read_bytes() for name, path in figures.items()})
+    bound = bind(departements().values(), workspace.marts(), workspace.provenance(), workspace.settings, workspace.paths)
+    assert not [item for item in bound if item.erreur]
 
 
 if __name__ == "__main__":

@@ -4,10 +4,15 @@ Add here: what all fiches of a run share. Keep out: the content of one (`context
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
 from pipeline.archive.tables import Release
-from pipeline.errors import ComexError
+from pipeline.errors import ComexError, RenderError
 from pipeline.fiche import lot, page
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
@@ -16,6 +21,9 @@ from pipeline.marts import Marts
 from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.territoires import FRANCE, Territoire, regions
+
+PROCESSES = 2
+ALONE_UP_TO = 20  # fiches: below, starting a process costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -63,16 +71,60 @@ def content(
 def bind(
     territoires: Iterable[Territoire], marts: Marts, origin: Provenance, settings: Settings, paths: Paths
 ) -> Iterator[Bound]:
-    """Write the bundle of each territory from the figures that are drawn, and say what became of it."""
+    """Write the bundle of each territory from the figures that are drawn, and say what became of it.
+
+    Raises RenderError when the system ends one of the processes at work.
+    """
+    territoires = list(territoires)
     page.ecrire_commun(paths.commun)
-    portraits = compared(marts)
-    for territoire in territoires:
+    shared = (marts.folder, marts.periode, origin, settings.niveau_produit, settings.logo, paths)
+    if len(territoires) <= ALONE_UP_TO:
+        binder = _Binder(*shared)
+        yield from map(binder.bind, territoires)
+        return
+    # The PDF compiler keeps one core busy and the interpreter locked: a second process is what makes use of another core.
+    # Spawned, not forked: Dagster's process has threads.
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), initializer=_begin, initargs=shared) as pool:
         try:
-            fiche = content(territoire, marts, portraits, origin, settings.niveau_produit)
-            lot.ecrire(fiche, paths.fiches, paths.charts / marts.periode, settings.logo)
-            yield Bound(territoire)
+            yield from pool.map(_bind_one, territoires, chunksize=5)
+        except BrokenProcessPool as error:
+            raise RenderError(
+                f"{PROCESSES} processes were to bind {len(territoires)} fiches; one of them was ended by the system.",
+                where=str(paths.fiches),
+                cause="too little memory (each needs about 0.5 GB), or a process killed by hand",
+                remedy="free some memory and run again; the former bundles of what was not made are still there",
+            ) from error
+
+
+class _Binder:
+    """What one process needs to bind fiches: the marts read once, and the portraits of régions and France."""
+
+    def __init__(
+        self, folder: Path, periode: str, origin: Provenance, niveau_produit: str, logo: Path | None, paths: Paths
+    ) -> None:
+        self.marts = Marts(folder, periode)
+        self.portraits = compared(self.marts)
+        self.origin, self.niveau_produit, self.logo, self.paths = origin, niveau_produit, logo, paths
+
+    def bind(self, territoire: Territoire) -> Bound:
+        try:
+            fiche = content(territoire, self.marts, self.portraits, self.origin, self.niveau_produit)
+            lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo)
         except ComexError as error:
-            yield Bound(territoire, error)
+            return Bound(territoire, error)
+        return Bound(territoire)
+
+
+_binder: _Binder  # of a process of the pool
+
+
+def _begin(*shared: Any) -> None:
+    global _binder
+    _binder = _Binder(*shared)
+
+
+def _bind_one(territoire: Territoire) -> Bound:
+    return _binder.bind(territoire)
 
 
 def told_failures(bound: list[Bound]) -> str:

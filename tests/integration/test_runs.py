@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
+from pipeline.errors import RenderError
 from pipeline.sources import example
 from pipeline.territoires import departement
 
@@ -174,6 +176,26 @@ def test_an_unknown_departement_is_told(built: Path, source: Path) -> None:
     assert done.returncode == 1
     assert "'96' is none of them" in done.stderr
     assert all(part in done.stderr for part in PARTS)
+
+
+def test_a_bundle_bound_again_in_another_process_has_the_same_bytes(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.defs.resources import Workspace
+    from pipeline.fiche import bind
+
+    before = fingerprint(built / "fiches")
+    monkeypatch.setenv("COMEX_HOME", str(built))
+    monkeypatch.setattr(bind, "ALONE_UP_TO", 0)
+    workspace = Workspace()
+    territoires = [departement(code) for code in sorted(FICHES)]
+    bound = bind.bind(territoires, workspace.marts(), workspace.provenance(), workspace.settings, workspace.paths)
+    assert [(item.territoire, item.erreur) for item in bound] == [(territoire, None) for territoire in territoires]
+    assert fingerprint(built / "fiches") == before
+
+
+def test_an_error_tells_the_same_after_crossing_processes() -> None:
+    error = RenderError("Expected 1, found 2.", where="here", cause="a test", remedy="none", check="is_a_test")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.check) == (RenderError, str(error), "is_a_test")
 
 
 def test_one_failing_departement_does_not_lose_the_others(built: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
