@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -14,6 +16,7 @@ from filelock import FileLock
 from pipeline.errors import DataError
 from pipeline.paths import DBT_PROJECT, Paths
 
+SEAL = "COMPLETE"  # a file beside the marts
 EXECUTABLE = str(Path(sys.executable).with_name("dbt"))  # the environment's own, whether it is activated or not
 
 
@@ -50,10 +53,19 @@ def manifest() -> Path:
     return path
 
 
+@contextmanager
+def building(paths: Paths) -> Iterator[None]:
+    """Marts that a failing build leaves behind are not read: their seal is broken first, and set again at the end."""
+    paths.marts.mkdir(parents=True, exist_ok=True)
+    (paths.marts / SEAL).unlink(missing_ok=True)
+    yield
+    (paths.marts / SEAL).write_text("all tests of this build passed\n", encoding="utf-8")
+
+
 def build(paths: Paths, niveau_produit: str, periode: str) -> None:
     """`dbt build` without Dagster. Raises DataError with dbt's last lines when a model or a test fails."""
-    paths.marts.mkdir(parents=True, exist_ok=True)
-    _run(build_arguments(niveau_produit, periode), environment(paths))
+    with building(paths):
+        _run(build_arguments(niveau_produit, periode), environment(paths))
 
 
 def _run(arguments: list[str], variables: dict[str, str]) -> None:

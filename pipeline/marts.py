@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from pipeline.dbt import SEAL
 from pipeline.errors import DataError
 from pipeline.territoires import Territoire, tous
 
@@ -16,9 +17,19 @@ SUJETS = ("reperes", "balance", "produits", "flux")
 
 
 class Marts:
-    """The Parquet marts of `folder` for one period, read once and cut by territory."""
+    """The Parquet marts of `folder` for one period, read once and cut by territory.
+
+    Raises DataError when they are not those of a build that passed all its tests.
+    """
 
     def __init__(self, folder: Path, periode: str) -> None:
+        if not (folder / SEAL).exists():
+            raise DataError(
+                f"Marts of a finished build were expected; {len(list(folder.glob('*.parquet')))} Parquet files without {SEAL} were found.",
+                where=str(folder),
+                cause="no build has finished here yet, or the last one failed on the way or at a test",
+                remedy="run `make fiches`, and read its first error",
+            )
         self.folder = folder
         self.periode = periode
 

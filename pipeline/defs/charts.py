@@ -54,7 +54,7 @@ def shown(svg: Path) -> dg.MarkdownMetadataValue:
 
 
 def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable[str], label: str) -> Iterator[Drawn]:
-    marts = workspace.marts()
+    marts = workspace.marts_to_publish()
     sujets = list(sujets)
     total = len(territoires) * len(sujets)
     folder, mention = workspace.paths.charts / marts.periode, workspace.provenance().mention

@@ -20,12 +20,12 @@ INDEX = dg.AssetKey(["fiches", "index"])
 
 
 def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> list[Bound]:
-    bundles = bind(territoires, workspace.marts(), workspace.provenance(), workspace.settings, workspace.paths)
+    bundles = bind(territoires, workspace.marts_to_publish(), workspace.provenance(), workspace.settings, workspace.paths)
     return list(track(bundles, total=len(territoires), label=label))
 
 
 def _write_index(workspace: Workspace) -> int:
-    marts = workspace.marts()
+    marts = workspace.marts_to_publish()
     return index.ecrire(workspace.paths.index, workspace.paths.fiches, marts.periode, marts.reperes, workspace.provenance())
 
 

@@ -20,11 +20,10 @@ from pipeline.progress import stage
 def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace: Workspace) -> Iterator:
     """`dbt build`: seeds, models and tests; a failing test keeps all that is downstream from being made."""
     paths = workspace.paths
-    paths.marts.mkdir(parents=True, exist_ok=True)
     os.environ.update(dbt_call.environment(paths))
     settings = workspace.settings
     arguments = dbt_call.build_arguments(settings.niveau_produit, workspace.period())
-    with told(paths), stage("Entrepôt (dbt)"):
+    with told(paths), dbt_call.building(paths), stage("Entrepôt (dbt)"):
         for event in dbt.cli(arguments, context=context, target_path=paths.warehouse / "dbt").stream():
             if isinstance(event, dg.Output) and event.output_name.startswith("mart_"):
                 rows = {"dagster/row_count": row_count(paths.marts, event.output_name)}

@@ -32,7 +32,7 @@ from pipeline.fiche.contenu import (
 from pipeline.fiche.provenance import Provenance
 from pipeline.fiche.textes import insecables
 from pipeline.territoires import Territoire
-from pipeline.typographie import INSECABLE, millions, mois, nombre, pct, periode
+from pipeline.typographie import INSECABLE, millions, mois, monnaie, nombre, pct, periode
 
 Flux = Literal["export", "import"]
 FLUX: tuple[Flux, ...] = ("export", "import")
@@ -118,10 +118,9 @@ class _Redaction:
         # The regional page would repeat the territory's own figures where the département is the région.
         compares = (None if self.territoire.est_region else self.region, self.france)
         self.compares = [other for other in compares if other]
-        self.idf = ILE_DE_FRANCE in (
-            self.territoire.region_code,
-            self.territoire.code if self.territoire.niveau == "region" else "",
-        )
+        self.idf = self.territoire.region_code == ILE_DE_FRANCE
+        # Headlines and sentences print amounts as the figures do; the tables keep to millions.
+        self.imprimer = monnaie(max(self.valeurs.values()))
 
     def fiche(self) -> Fiche:
         """Everything, in order."""
@@ -163,7 +162,7 @@ class _Redaction:
                 *(
                     Repere(
                         textes.majuscule(textes.DEFINI[flux]),
-                        millions(self.valeurs[flux]),
+                        self.imprimer(self.valeurs[flux]),
                         textes.evolution(self.reperes[flux]["evolution_pct"]),
                         flux,
                     )
@@ -180,7 +179,7 @@ class _Redaction:
 
     def _repere_solde(self) -> Repere:
         ton = "excedent" if self.solde > 0 else "deficit" if self.solde < 0 else "neutre"
-        return Repere("Solde apparent", millions(self.solde, signe=True), "FAB − CAF", ton)
+        return Repere("Solde apparent", self.imprimer(self.solde, signe=True), "FAB − CAF", ton)
 
     def _contexte(self) -> Section:
         hors_pays = {flux: int(self.reperes[flux]["hors_pays_eur"] or 0) for flux in FLUX}
@@ -229,7 +228,7 @@ class _Redaction:
                 Reperes(
                     (
                         *(
-                            Repere(textes.majuscule(textes.DEFINI[flux]), millions(self.valeurs[flux]), ton=flux)
+                            Repere(textes.majuscule(textes.DEFINI[flux]), self.imprimer(self.valeurs[flux]), ton=flux)
                             for flux in reversed(FLUX)
                         ),
                         self._repere_solde(),
@@ -238,7 +237,12 @@ class _Redaction:
                 ),
                 *_paragraphes(
                     textes.balance(
-                        self.territoire, self.periode, self.valeurs["export"], self.valeurs["import"], self.solde, self.couverture
+                        self.territoire,
+                        self.periode,
+                        self.imprimer(self.valeurs["export"]),
+                        self.imprimer(self.valeurs["import"]),
+                        self.imprimer(self.solde, signe=True),
+                        self.couverture,
                     )
                     + " "
                     + textes.partenaires(premiers, nb["export"], nb["import"]),
@@ -283,7 +287,7 @@ class _Redaction:
     def _parts(self, flux: Flux) -> tuple[Repere, ...]:
         """The total of a flow, and what it weighs."""
         repere = self.reperes[flux]
-        elements = [Repere(f"Total des {textes.DEFINI[flux]}", millions(self.valeurs[flux]), ton=flux)]
+        elements = [Repere(f"Total des {textes.DEFINI[flux]}", monnaie(self.valeurs[flux])(self.valeurs[flux]), ton=flux)]
         if len(self.compares) == 2 and repere["part_region_pct"] is not None:
             elements.append(Repere("Part de la région", pct(repere["part_region_pct"]), self.compares[0].territoire.nom))
         if self.territoire.niveau != "france" and repere["part_france_pct"] is not None:
@@ -308,14 +312,15 @@ class _Redaction:
             )
             for cote in ("produit", "pays")
         }
+        imprimer = monnaie(self.valeurs[flux])
         phrases = []
         if principal:
             phrases.append(
                 textes.principal_flux(
-                    flux, principal["produit"], principal["pays"], principal["valeur_eur"], principal["part_pct"]
+                    flux, principal["produit"], principal["pays"], imprimer(principal["valeur_eur"]), principal["part_pct"]
                 )
             )
-        phrases.append(textes.autres(autres["produit"], autres["pays"]))
+        phrases.append(textes.autres(autres["produit"], autres["pays"], imprimer))
         repere = self.reperes[flux]
         idf = (
             textes.parts_idf(
@@ -324,7 +329,7 @@ class _Redaction:
                 repere["part_region_hors_electricite_pct"],
                 int(repere["valeur_hors_electricite_eur"] or 0),
             )
-            if self.idf and self.territoire.niveau == "departement" and self.valeurs[flux]
+            if self.idf and self.valeurs[flux]
             else ""
         )
         return Section(
@@ -351,15 +356,15 @@ class _Redaction:
             for other in (self.portrait, *self.compares)
             for first in self._premiers(other, flux)[:1]
         ]
+        totaux = [int(other.reperes[flux]["valeur_eur"]) for other in self.compares]
         figures = [
             self._illustration(
                 other,
                 f"flux-{flux}",
-                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} :"
-                f" {millions(int(other.reperes[flux]['valeur_eur']))}",
+                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} : {monnaie(total)(total)}",
                 textes.lecture_flux(flux) if other is self.compares[-1] else "",
             )
-            for other in self.compares
+            for other, total in zip(self.compares, totaux, strict=True)
         ]
         return (
             Section(
@@ -367,7 +372,9 @@ class _Redaction:
                 f"{textes.majuscule(textes.DEFINI[flux])} comparées",
                 (
                     *_paragraphes(
-                        textes.sans_region(self.territoire) if self.territoire.est_region else "",
+                        textes.sans_region(self.territoire)
+                        if self.territoire.est_region and self.territoire.niveau == "departement"
+                        else "",
                         textes.comparaison(flux, premiers),
                     ),
                     *figures,
@@ -376,7 +383,8 @@ class _Redaction:
         )
 
     def _classement(self) -> tuple[Section, ...]:
-        if self.classement is None or self.territoire.niveau == "departement":
+        # A région of one département has nothing to rank.
+        if self.classement is None or self.territoire.niveau == "departement" or self.territoire.est_region:
             return ()
         rows = _lignes(self.classement)
         if self.territoire.niveau == "region":
@@ -406,10 +414,10 @@ class _Redaction:
                         ),
                         (
                             Colonne("Département", nombre=False, largeur=2.6),
-                            Colonne("Rang export", largeur=0.7),
+                            Colonne("Rang export", largeur=0.8),
                             Colonne("Exportations", largeur=1.2),
                             Colonne("Part de la France"),
-                            Colonne("Rang import", largeur=0.7),
+                            Colonne("Rang import", largeur=0.8),
                             Colonne("Importations", largeur=1.2),
                             Colonne("Part de la France"),
                         ),

@@ -6,6 +6,7 @@ Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid
 """
 
 import re
+from collections.abc import Callable
 
 from pipeline.fiche.provenance import LICENCE, Provenance
 from pipeline.territoires import Territoire
@@ -44,7 +45,7 @@ def nature(territoire: Territoire) -> str:
 
 def evolution(valeur: float | None) -> str:
     """`+4,2 % sur un an`, or nothing."""
-    return "" if valeur is None else f"{pct(valeur, signe=True) if valeur < 0 or valeur >= 0.05 else 'stable'} sur un an"
+    return "" if valeur is None else f"{pct(valeur, signe=True) if abs(valeur) >= 0.05 else 'stable'} sur un an"
 
 
 # Cover ---------------------------------------------------------------------------------------------------------------------
@@ -79,7 +80,9 @@ def pourquoi(territoire: Territoire, region: Territoire | None) -> tuple[str, ..
     """Why this fiche exists."""
     echelle = {
         "departement": "Le département est l’échelon le plus fin que les Douanes diffusent",
-        "region": "Les chiffres régionaux sont la somme de ceux des départements",
+        "region": "La région est suivie par les Douanes sous un seul code"
+        if territoire.est_region
+        else "Les chiffres régionaux sont la somme de ceux des départements",
         "france": "Les chiffres nationaux sont la somme de ceux des départements et de la principauté de Monaco",
     }[territoire.niveau]
     reference = "" if territoire.niveau == "france" else " à ceux de la France"
@@ -89,7 +92,7 @@ def pourquoi(territoire: Territoire, region: Territoire | None) -> tuple[str, ..
     return (
         f"À qui vend-on, à qui achète-t-on, et quoi ? Cette fiche rassemble ce que la statistique douanière dit des échanges de "
         f"biens {territoire.nom_de} avec l’étranger{situer}.",
-        f"{echelle} : la fiche donne ainsi une base commune à celles et ceux qui accompagnent l’industrie sur le terrain. Elle "
+        f"{echelle}. La fiche donne une base commune à celles et ceux qui accompagnent l’industrie sur le terrain. Elle "
         "montre où regarder ; elle ne remplace ni l’enquête auprès des entreprises ni la connaissance locale des filières.",
     )
 
@@ -99,7 +102,7 @@ def lecture_generale(niveau_produit: str, nb_nomenclature: str) -> tuple[tuple[s
     return (
         (
             "Montants",
-            "en euros courants ; M€ : millions, Md€ : milliards. Les sommes sont faites à l’euro près et arrondies ensuite : "
+            "en euros courants, en millions (M€) ou en milliards (Md€). Les sommes sont faites à l’euro près et arrondies ensuite : "
             "un total peut différer de la somme de ses termes arrondis.",
         ),
         (
@@ -110,7 +113,7 @@ def lecture_generale(niveau_produit: str, nb_nomenclature: str) -> tuple[tuple[s
         (
             "Pays",
             "à l’exportation, la destination finale ; à l’importation, l’origine (la provenance pour le gaz et "
-            "l’électricité). Les suivants des dix premiers sont réunis sous « Autres pays ».",
+            "l’électricité). Au-delà des dix premiers, ils sont réunis sous « Autres pays ».",
         ),
         (
             "Couleurs",
@@ -168,7 +171,7 @@ def limites(territoire: Territoire, *, idf: bool) -> tuple[tuple[str, str], ...]
         ),
         (
             "Rupture de 2022",
-            "l’enquête EMEBI a remplacé en janvier 2022 la déclaration d’échanges de biens (DEB) : comparer avec prudence "
+            "l’enquête EMEBI a remplacé en janvier 2022 la déclaration d’échanges de biens (DEB) ; comparer avec prudence "
             "de part et d’autre, surtout pour les pays de l’Union européenne.",
         ),
         ("Échelle", echelle),
@@ -199,7 +202,7 @@ def quarantaine(montants: dict[str, int]) -> str:
 def exemple() -> str:
     """The warning of the embedded example."""
     return (
-        "Cette fiche est faite de données d’exemple, engendrées pour essayer l’outil. Elles ont la forme des données des "
+        "Cette fiche est faite de données d’exemple, produites pour essayer l’outil. Elles ont la forme des données des "
         "Douanes et leurs ordres de grandeur d’ensemble ; le détail est inventé et n’a aucune valeur statistique."
     )
 
@@ -207,11 +210,11 @@ def exemple() -> str:
 # Balance and goods ---------------------------------------------------------------------------------------------------------
 
 
-def balance(territoire: Territoire, code: str, export: int, import_: int, solde: int, couverture: float | None) -> str:
-    """The two totals and their difference."""
+def balance(territoire: Territoire, code: str, export: str, import_: str, solde: str, couverture: float | None) -> str:
+    """The two totals and their difference, as printed."""
     phrase = (
-        f"{majuscule(en_periode(code))}, les exportations de biens {territoire.nom_de} s’élèvent à {millions(export)} et les "
-        f"importations à {millions(import_)}. Le solde apparent (FAB − CAF) est de {millions(solde, signe=True)}"
+        f"{majuscule(en_periode(code))}, les exportations de biens {territoire.nom_de} s’élèvent à {export} et les "
+        f"importations à {import_}. Le solde apparent (FAB − CAF) est de {solde}"
     )
     if couverture is None:
         return phrase + "."
@@ -278,19 +281,16 @@ def lecture_flux(flux: str) -> str:
 # Flows ---------------------------------------------------------------------------------------------------------------------
 
 
-def principal_flux(flux: str, produit: str, pays: str, valeur: int, part: float) -> str:
-    """The first of the main flows."""
+def principal_flux(flux: str, produit: str, pays: str, valeur: str, part: float) -> str:
+    """The first of the main flows; `valeur` as printed."""
     sens = "destination" if flux == "export" else "origine"
-    return (
-        f"Le flux le plus important porte sur « {produit} » ({sens} : {pays}) : {millions(valeur)}, soit {pct(part)} des "
-        f"{DEFINI[flux]}."
-    )
+    return f"Le flux le plus important porte sur « {produit} » ({sens} : {pays}) : {valeur}, soit {pct(part)} des {DEFINI[flux]}."
 
 
-def autres(produits_: tuple[int, int] | None, pays: tuple[int, int] | None) -> str:
-    """What « Autres » holds on either side: (number of items, euros)."""
+def autres(produits_: tuple[int, int] | None, pays: tuple[int, int] | None, imprimer: Callable[..., str]) -> str:
+    """What « Autres » holds on either side: (number of items, euros), printed by `imprimer`."""
     parties = [
-        f"« Autres {nom} » réunit {compte(valeur[0], unite, unites)}, pour {millions(valeur[1])}"
+        f"« Autres {nom} » réunit {compte(valeur[0], unite, unites)}, pour {imprimer(valeur[1])}"
         for nom, unite, unites, valeur in (
             ("produits", "produit", "produits", produits_),
             ("pays", "pays ou code hors pays", "pays ou codes hors pays", pays),
@@ -313,16 +313,16 @@ def parts_idf(flux: str, avec: float | None, sans: float | None, hors_electricit
 
 def sans_region(territoire: Territoire) -> str:
     """Why there is no comparison with the région."""
-    if territoire.est_drom:
-        raison = (
-            "forme à lui seul une région d’outre-mer" if territoire.niveau == "departement" else "ne compte qu’un département"
-        )
-    else:
-        raison = "est suivie par les Douanes sous un seul code, qui couvre toute la région"
-    sujet = "Ce département" if territoire.est_drom and territoire.niveau == "departement" else "Cette région"
+    departement = territoire.niveau == "departement"
     if not territoire.est_drom:
-        sujet = "La Corse"
-    return f"{sujet} {raison} : ses chiffres régionaux sont les siens, et la comparaison se fait avec la France seule."
+        raison = "La Corse est suivie par les Douanes sous un seul code, qui couvre toute la région"
+    elif departement:
+        raison = "Ce département forme à lui seul une région d’outre-mer"
+    else:
+        raison = "Cette région d’outre-mer ne compte qu’un département"
+    if departement:
+        return f"{raison} : ses chiffres régionaux sont les siens, et la comparaison se fait avec la France seule."
+    return f"{raison} : sa fiche départementale donne les mêmes chiffres."
 
 
 def comparaison(flux: str, premiers: list[tuple[str, str, float]]) -> str:
@@ -341,8 +341,8 @@ def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
     return (
         ("Exportation", "sortie de biens du territoire français vers l’étranger, au lieu de leur premier départ."),
         ("Importation", "entrée de biens venant de l’étranger, au lieu de leur destination réelle."),
-        ("FAB", "franco à bord : valeur à la frontière française, frais au-delà non compris."),
-        ("CAF", "coût, assurance, fret : valeur à la frontière française, frais jusque-là compris."),
+        ("FAB", "« franco à bord », valeur à la frontière française, frais au-delà non compris."),
+        ("CAF", "« coût, assurance, fret », valeur à la frontière française, frais jusque-là compris."),
         ("Solde apparent", "exportations FAB moins importations CAF."),
         ("Taux de couverture", "exportations divisées par importations, en pourcentage."),
         (
@@ -359,7 +359,7 @@ def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
 def sources(provenance: Provenance) -> tuple[tuple[str, str], ...]:
     """Where the data come from, their vintage and licence."""
     producteur = (
-        "données d’exemple engendrées par l’outil, au format de la base de la Direction générale des douanes et droits indirects "
+        "données d’exemple produites par l’outil, au format de la base de la Direction générale des douanes et droits indirects "
         "(DGDDI), sans valeur statistique."
         if provenance.est_exemple
         else "Direction générale des douanes et droits indirects (DGDDI), statistiques régionales et départementales du commerce "
@@ -373,7 +373,10 @@ def sources(provenance: Provenance) -> tuple[tuple[str, str], ...]:
             "périmètres du programme, rattachés aux départements de leurs communes ; un rattachement partiel ne concerne que "
             "quelques communes.",
         ),
-        ("Licence", f"données sous {LICENCE} : réutilisation libre, y compris commerciale, en citant la source et le millésime."),
+        (
+            "Licence",
+            f"données sous {LICENCE}, réutilisables librement, même à des fins commerciales, en citant la source et le millésime.",
+        ),
     )
 
 

@@ -449,8 +449,8 @@ def test_every_territory_has_frames_even_without_trade(odd: Warehouse, warehouse
 
 
 def test_a_period_that_no_mart_holds_is_told_in_four_parts(warehouse: Warehouse, tmp_path: Path) -> None:
-    for marts in (Marts(warehouse.paths.marts, "2019"), Marts(tmp_path, "2024")):
+    for folder, periode in ((warehouse.paths.marts, "2019"), (tmp_path, "2024")):
         with pytest.raises(DataError) as caught:
-            marts.territoire(departement("94"))
+            Marts(folder, periode).territoire(departement("94"))
         error = caught.value
         assert all((error.expected_found, error.where, error.cause, error.remedy))

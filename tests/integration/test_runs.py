@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from pipeline.errors import RenderError
+from pipeline.errors import DataError, RenderError
 from pipeline.sources import example
 from pipeline.territoires import departement
 
@@ -96,6 +96,20 @@ def test_the_run_is_on_record_partition_by_partition(built: Path) -> None:
             assert instance.get_materialized_partitions(dg.AssetKey(asset)) == FICHES
 
 
+def test_a_bundle_bound_again_in_another_process_has_the_same_bytes(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.defs.resources import Workspace
+    from pipeline.fiche import bind
+
+    before = fingerprint(built / "fiches")
+    monkeypatch.setenv("COMEX_HOME", str(built))
+    monkeypatch.setattr(bind, "ALONE_UP_TO", 0)
+    workspace = Workspace()
+    territoires = [departement(code) for code in sorted(FICHES)]
+    bound = bind.bind(territoires, workspace.marts(), workspace.provenance(), workspace.settings, workspace.paths)
+    assert [(item.territoire, item.erreur) for item in bound] == [(territoire, None) for territoire in territoires]
+    assert fingerprint(built / "fiches") == before
+
+
 def test_a_bad_archive_stops_before_dbt_and_leaves_the_former_fiches(built: Path, source: Path, tmp_path: Path) -> None:
     before = fingerprint(built / "fiches")
 
@@ -134,7 +148,9 @@ def test_three_quarters_are_never_published_as_a_year(built: Path, source: Path,
     assert fingerprint(built / "fiches") == before
 
 
-def test_unknown_codes_beyond_the_limit_stop_before_the_charts(built: Path, source: Path, tmp_path: Path) -> None:
+def test_unknown_codes_beyond_the_limit_stop_before_the_charts(
+    built: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = fingerprint(built / "fiches")
     unknown = changed(source, tmp_path / "unknown", lambda lines: [*lines, "E;1;2024;96;03;C26A;2612;DE;99999999999;1"])
     done = comex(built, unknown, "--departement", "94")
@@ -142,6 +158,12 @@ def test_unknown_codes_beyond_the_limit_stop_before_the_charts(built: Path, sour
     assert "departement_inconnu '96' (1 rows, 99,999,999,999 €)" in done.stderr
     assert all(part in done.stderr for part in PARTS)
     assert fingerprint(built / "fiches") == before
+    # A job without that check refuses the same marts.
+    monkeypatch.setenv("COMEX_HOME", str(built))
+    from pipeline.defs.resources import Workspace
+
+    with pytest.raises(DataError, match="departement_inconnu '96'"):
+        Workspace().marts_to_publish()
 
 
 def test_a_second_run_at_the_same_time_is_refused(built: Path, source: Path) -> None:
@@ -176,20 +198,6 @@ def test_an_unknown_departement_is_told(built: Path, source: Path) -> None:
     assert done.returncode == 1
     assert "'96' is none of them" in done.stderr
     assert all(part in done.stderr for part in PARTS)
-
-
-def test_a_bundle_bound_again_in_another_process_has_the_same_bytes(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.defs.resources import Workspace
-    from pipeline.fiche import bind
-
-    before = fingerprint(built / "fiches")
-    monkeypatch.setenv("COMEX_HOME", str(built))
-    monkeypatch.setattr(bind, "ALONE_UP_TO", 0)
-    workspace = Workspace()
-    territoires = [departement(code) for code in sorted(FICHES)]
-    bound = bind.bind(territoires, workspace.marts(), workspace.provenance(), workspace.settings, workspace.paths)
-    assert [(item.territoire, item.erreur) for item in bound] == [(territoire, None) for territoire in territoires]
-    assert fingerprint(built / "fiches") == before
 
 
 def test_an_error_tells_the_same_after_crossing_processes() -> None:
