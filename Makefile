@@ -14,7 +14,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) found. Give another one with make PYTHON=python3.12"; exit 1; }
 	@echo "Installing the environment into .venv (about a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pipeline.charts.navigateur
 	@touch $@
@@ -39,7 +39,7 @@ bench: $(INSTALLED) ## Speed and memory, each figure beside its peer
 	@$(BIN)/python tools/bench.py
 
 lock: $(INSTALLED) ## Write requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-strip-extras --group dev pyproject.toml -o requirements.lock
 
 clean: ## Remove what was made and installed here; kept archives too
 	@rm -rf .venv .browser .pytest_cache .ruff_cache dbt_project/target dbt_project/logs

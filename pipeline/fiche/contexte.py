@@ -4,7 +4,7 @@ Add here: which blocks a section holds and which numbers they show. Keep out: wo
 statistics (SQL): rows are picked by the ranks and flags that the marts give, never summed or ranked here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -119,7 +119,7 @@ class _Redaction:
         compares = (None if self.territoire.est_region else self.region, self.france)
         self.compares = [other for other in compares if other]
         self.idf = self.territoire.region_code == ILE_DE_FRANCE
-        # Headlines and sentences print amounts as the figures do; the tables keep to millions.
+        # Beside a figure, amounts print as in the figure; the cover and the tables keep to millions.
         self.imprimer = monnaie(max(self.valeurs.values()))
 
     def fiche(self) -> Fiche:
@@ -162,13 +162,13 @@ class _Redaction:
                 *(
                     Repere(
                         textes.majuscule(textes.DEFINI[flux]),
-                        self.imprimer(self.valeurs[flux]),
+                        millions(self.valeurs[flux]),
                         textes.evolution(self.reperes[flux]["evolution_pct"]),
                         flux,
                     )
                     for flux in FLUX
                 ),
-                self._repere_solde(),
+                self._repere_solde(millions),
                 Repere("Taux de couverture", textes.taux(self.couverture), "exportations / importations"),
             ),
             industrie_titre=titre,
@@ -177,9 +177,9 @@ class _Redaction:
             millesime=f"Millésime {mois(self.provenance.millesime)}",
         )
 
-    def _repere_solde(self) -> Repere:
+    def _repere_solde(self, imprimer: Callable[..., str]) -> Repere:
         ton = "excedent" if self.solde > 0 else "deficit" if self.solde < 0 else "neutre"
-        return Repere("Solde apparent", self.imprimer(self.solde, signe=True), "FAB − CAF", ton)
+        return Repere("Solde apparent", imprimer(self.solde, signe=True), "FAB − CAF", ton)
 
     def _contexte(self) -> Section:
         hors_pays = {flux: int(self.reperes[flux]["hors_pays_eur"] or 0) for flux in FLUX}
@@ -231,7 +231,7 @@ class _Redaction:
                             Repere(textes.majuscule(textes.DEFINI[flux]), self.imprimer(self.valeurs[flux]), ton=flux)
                             for flux in reversed(FLUX)
                         ),
-                        self._repere_solde(),
+                        self._repere_solde(self.imprimer),
                         Repere("Taux de couverture", textes.taux(self.couverture)),
                     )
                 ),
