@@ -16,7 +16,7 @@ from pipeline import territoires
 from pipeline.archive import tables
 from pipeline.errors import ComexError, DataError
 from pipeline.marts import Marts
-from pipeline.outputs import writing
+from pipeline.outputs import hold, writing
 from pipeline.paths import Paths
 from pipeline.settings import ROOT, Settings
 from pipeline.typographie import millions, nombre
@@ -71,9 +71,18 @@ def _build(source: str | None, home: Path | None, codes: list[str], periode: str
     settings = Settings()
     paths = Paths(settings.home)
     wanted = [territoires.departement(code).code for item in codes for code in item.replace(",", " ").split()]
+    if codes and not wanted:
+        territoires.departement(" ".join(codes))  # says what a code is
     prepare(paths)
+    failures = []
     for index, partitions in enumerate(ranges(wanted)):
-        run_job(paths, "everything" if index == 0 else "departements", partitions)
+        failure, has_marts = run_job(paths, "everything" if index == 0 else "departements", partitions)
+        failures += [failure] if failure else []
+        if not has_marts:
+            break  # nothing to make the other fiches from
+    if failures:
+        typer.secho("error: " + "\n".join(failures), fg="red", err=True)
+        raise typer.Exit(1)
     _summary(settings, paths, wanted, time.perf_counter() - start)
 
 
@@ -88,60 +97,60 @@ def ranges(codes: list[str]) -> list[tuple[str, str]]:
     return [(order[a], order[b]) for a, b in zip(starts, ends, strict=True)]
 
 
-def run_job(paths: Paths, name: str, partitions: tuple[str, str] | None = None) -> None:
+def run_job(paths: Paths, name: str, partitions: tuple[str, str] | None = None) -> tuple[str | None, bool]:
     """Run a job of `defs/jobs.py` in this process, for a range of partitions if it has any.
 
-    Failing checks are told on standard error. Exits with code 1, and the words of the step that failed, when it does.
+    Failing checks are told on standard error. Returns the words of the steps that failed, or None, and whether the run
+    got as far as the marts. Raises OutputError when Dagster's own storage cannot be written.
     """
     import dagster as dg  # late: it takes a second, and `comex --help` needs none of it
+    from sqlalchemy.exc import OperationalError
 
     from pipeline.definitions import defs
 
     log = paths.home / "last-run.log"
     ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
     tags: dict[str, str] = dict(zip(ends, partitions, strict=True)) if partitions else {}
-    with dg.DagsterInstance.get() as instance, log.open("a", encoding="utf-8") as output, redirect_stdout(output):
-        result = (
-            defs()
-            .resolve_job_def(name)
-            .execute_in_process(
-                instance=instance,
-                raise_on_error=False,
-                tags=tags,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
-        )
-    failure = None if result.success else _failure(result, log)
+    try:
+        with dg.DagsterInstance.get() as instance, log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+            job = defs().resolve_job_def(name)
+            loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, run_config=loggers)
+    except OperationalError as error:
+        with writing(paths.dagster):
+            raise OSError(str(error.orig)) from error
+    failed = [event for event in result.all_events if event.is_step_failure or event.is_job_failure]
+    failure = None if result.success else _words(failed, log)
     for event in result.get_asset_check_evaluations():
-        if not event.passed and event.description != failure:
+        if not event.passed and (not failure or event.description not in (None, failure)):
             what = event.description or f"{event.check_name} on {event.asset_key.to_user_string()}, see {log}"
             typer.secho(f"{event.severity.value.lower()}: {what}", fg="yellow", err=True)
-    if failure:
-        typer.secho(f"error: {failure}", fg="red", err=True)
-        raise typer.Exit(1)
+    return failure, any(event.is_step_start and (event.step_key or "").startswith("charts") for event in result.all_events)
 
 
-def _failure(result, log: Path) -> str:
-    """What the step that failed said, in four parts, or where to read on."""
-    for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.user_failure_data:
-            return event.step_failure_data.user_failure_data.description
-        if event.is_step_failure or event.is_job_failure:
-            error = (event.step_failure_data if event.is_step_failure else event.job_failure_data).error
-            raised = (error.cause or error).message.strip() if error else "an error"
-            if "DagsterAssetCheckFailedError" in raised:
-                return "A check that blocks did not pass (told above); nothing after it was made, and the former fiches are still there."
-            if raised.startswith("pipeline.errors."):  # raised before the first step
-                return raised.partition(": ")[2]
-            return str(
-                DataError(
-                    f"{event.step_key or 'The run'} was expected to pass; it raised {raised}",
-                    where=str(log),
-                    cause="a failing data test (named in the log), or a bug",
-                    remedy="read that log, or the run in the Dagster UI (`make dev`)",
-                )
-            )
-    return f"The run failed without a word; read {log}."
+def _words(failed: list, log: Path) -> str:
+    """What the steps that failed said, in four parts, or where to read on; a run that failed before them for itself."""
+    steps = [event for event in failed if event.is_step_failure]
+    return "\n".join(_word(event, log) for event in steps or failed[:1]) or f"The run failed without a word; read {log}."
+
+
+def _word(event, log: Path) -> str:
+    if event.is_step_failure and event.step_failure_data.user_failure_data:
+        return event.step_failure_data.user_failure_data.description
+    error = (event.step_failure_data if event.is_step_failure else event.job_failure_data).error
+    raised = (error.cause or error).message.strip() if error else "an error"
+    if "DagsterAssetCheckFailedError" in raised:
+        return "A check that blocks did not pass (told above); nothing after it was made, and the former fiches are still there."
+    if raised.startswith("pipeline.errors."):  # raised before the first step
+        return raised.partition(": ")[2]
+    return str(
+        DataError(
+            f"{event.step_key or 'The run'} was expected to pass; it raised {raised}",
+            where=str(log),
+            cause="a failing data test (named in the log), or a bug",
+            remedy="read that log, or the run in the Dagster UI (`make dev`)",
+        )
+    )
 
 
 def prepare(paths: Paths) -> None:
@@ -151,6 +160,7 @@ def prepare(paths: Paths) -> None:
         config = paths.dagster / "dagster.yaml"
         if not config.exists():
             config.write_text(DAGSTER_YAML, encoding="utf-8")
+    with hold(paths), writing(paths.home):  # the log of a run that is at work is its own
         (paths.home / "last-run.log").write_text("", encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(paths.dagster)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"

@@ -57,6 +57,18 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else value
 
+    @field_validator("logo")
+    @classmethod
+    def _logo_is_a_picture(cls, value: Path | None) -> Path | None:
+        if value and (not value.is_file() or value.suffix.lower() not in (".svg", ".png")):
+            raise SettingError(
+                f"A logo is an SVG or PNG file; {value} is {'none' if value.is_file() else 'not there'}.",
+                where="COMEX_LOGO",
+                cause="a typing error, or another kind of picture",
+                remedy="give the path of an .svg or .png file, or leave COMEX_LOGO unset",
+            )
+        return value
+
     @field_validator("periode", mode="before")
     @classmethod
     def _periode_shape(cls, value: str | None) -> str | None:

@@ -147,7 +147,8 @@ def run_marts() -> None:
 
     paths = Paths(Settings().home)
     prepare(paths)
-    run_job(paths, "marts")
+    failure, _ = run_job(paths, "marts")
+    assert not failure, failure
 
 
 def run_figures() -> None:

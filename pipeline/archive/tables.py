@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,17 +89,20 @@ class Release:
     cles_repetees_eur: int
 
 
-def build(archives: Iterable[Kept], folder: Path) -> list[Release]:
+def build(
+    archives: Iterable[Kept], folder: Path, accept: Callable[[list[Release]], object] = lambda releases: None
+) -> list[Release]:
     """Write `folder`/{echanges,releases,libelles}: exactly the rows of these archives, and what is known of each.
 
     Tables of archives seen before are reused; the same bytes under several names count once, under the newest vintage.
-    Raises ReleaseError at the first archive that fails a verdict, and then leaves `folder` as it was.
+    Raises ReleaseError at the first archive that fails a verdict, or what `accept` raises of them all (such as
+    `choose_period`), and then leaves `folder` as it was.
     """
     with writing(folder):
-        return _build(archives, folder)
+        return _build(archives, folder, accept)
 
 
-def _build(archives: Iterable[Kept], folder: Path) -> list[Release]:
+def _build(archives: Iterable[Kept], folder: Path, accept: Callable[[list[Release]], object]) -> list[Release]:
     by_bytes = {kept.id: kept for kept in sorted(archives, key=lambda kept: (kept.contents.vintage, kept.rang))}
     archives = sorted(by_bytes.values(), key=lambda kept: kept.rang)
     echanges = folder / "echanges"
@@ -108,6 +111,7 @@ def _build(archives: Iterable[Kept], folder: Path) -> list[Release]:
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as aside:
         releases = [_release(kept, echanges, Path(aside)) for kept in archives]
+        accept(releases)
         for extracted in Path(aside).glob("*.parquet"):
             extracted.replace(echanges / extracted.name)
     for stale in echanges.glob("*.parquet"):

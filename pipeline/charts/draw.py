@@ -31,7 +31,7 @@ class Drawn:
 
 def code_version(sujets: Iterable[str]) -> str:
     """Digest of the modules that draw these subjects: it changes when their figures may."""
-    modules = {"theme", "texte", "render", *(MODULES[sujet] for sujet in sujets)}
+    modules = {"__init__", "draw", "theme", "texte", "render", *(MODULES[sujet] for sujet in sujets)}
     sources = (Path(__file__).with_name(f"{module}.py").read_bytes() for module in sorted(modules))
     return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 

@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import logging
 import os
 import re
 import struct
@@ -29,6 +30,10 @@ from choreographer.errors import BrowserDepsError, BrowserFailedError, ChromeNot
 from pipeline.charts import navigateur, theme
 from pipeline.charts.texte import DOSSIER_POLICES, largeur
 from pipeline.errors import ComexError, OutputError, RenderError
+
+# What they log, tracebacks of messages that the browser cut short among it, we tell by figure.
+for _library in ("choreographer", "kaleido"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 ONGLETS = 2  # more tabs do not help on two cores
 DELAI = 45  # s for one figure; the slowest takes 0.3

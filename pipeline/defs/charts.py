@@ -42,6 +42,7 @@ def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
         check_name="every_figure_is_drawn",
         asset_key=asset,
         passed=not failed,
+        description=listing or None,
         metadata={"drawn": len(drawn) - len(failed), "failed": len(failed), "offenders": dg.MetadataValue.md(listing or "none")},
     )
 

@@ -21,7 +21,9 @@ INDEX = dg.AssetKey(["fiches", "index"])
 
 def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> list[Bound]:
     bundles = bind(territoires, workspace.marts_to_publish(), workspace.provenance(), workspace.settings, workspace.paths)
-    return list(track(bundles, total=len(territoires), label=label))
+    bound = list(track(bundles, total=len(territoires), label=label))
+    _write_index(workspace)  # here too: if this step or its neighbour fails, the index still tells what is there
+    return bound
 
 
 def _write_index(workspace: Workspace) -> int:
@@ -73,7 +75,6 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
         if failures := told_failures(bound):
             for made in (item.territoire.code for item in bound if item.erreur is None):
                 context.log_event(dg.AssetMaterialization(FICHES, partition=made, metadata={"path": folder}))
-            _write_index(workspace)
             raise dg.Failure(failures, allow_retries=False)
         context.add_output_metadata({"fiches": len(bound), "path": folder})
 

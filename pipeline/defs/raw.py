@@ -52,7 +52,7 @@ COUNTED = "Every row has a mass, and a key of its own. Otherwise its value count
     ],
     backfill_policy=ONE_RUN,
 )
-def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Keep what the source offers and extract its rows; one bad archive stops the run before anything is replaced."""
     paths = workspace.paths
     with told(paths):
@@ -62,23 +62,18 @@ def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.
                 folder = paths.raw / source.id
                 kept = [store.keep(offer.path, name=offer.name, origin=offer.origin, folder=folder) for offer in source.offers]
             with stage("Lignes"):
-                releases = tables.build(kept, paths.raw_tables)
-                periode = tables.choose_period(releases, workspace.settings.periode)
+                wanted = workspace.settings.periode
+                releases = tables.build(kept, paths.raw_tables, lambda found: tables.choose_period(found, wanted))
         except ComexError as error:
             if error.check in BLOCKING:
                 yield dg.AssetCheckResult(check_name=error.check, asset_key=ECHANGES, passed=False, description=str(error))
             raise
     for name in BLOCKING:
         yield dg.AssetCheckResult(check_name=name, asset_key=ECHANGES, passed=True)
-    counted = tables.counted_all_the_same(releases)
+    counted, warn = tables.counted_all_the_same(releases), dg.AssetCheckSeverity.WARN
     yield dg.AssetCheckResult(
-        check_name="masses_and_keys_are_complete",
-        asset_key=ECHANGES,
-        passed=not counted,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=counted,
+        check_name="masses_and_keys_are_complete", asset_key=ECHANGES, passed=not counted, severity=warn, description=counted
     )
-    context.log.info(f"{source.label}: {len(releases)} archives, {sum(r.lignes for r in releases):,} rows, period {periode}")
     listing = dg.MetadataValue.md(
         "| archive | vintage | flux | lignes | euros | sha256 |\n|---|---|---|--:|--:|---|\n"
         + "\n".join(f"| {r.nom} | {r.vintage} | {r.flux} | {r.lignes:,} | {r.valeur_eur:,} | {r.release_id} |" for r in releases)
@@ -93,6 +88,6 @@ def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.
         yield dg.MaterializeResult(
             ["raw", table],
             metadata={"path": dg.MetadataValue.path(paths.raw_tables / table)}
-            | ({"dagster/row_count": rows[table], "periode": periode} if table in rows else {}),
+            | ({"dagster/row_count": rows[table], "periode": workspace.period()} if table in rows else {}),
             data_version=dg.DataVersion("-".join(release.release_id for release in releases)),
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.archive.tables import Release
-from pipeline.errors import ComexError, RenderError
+from pipeline.errors import ComexError, DataError, RenderError
 from pipeline.fiche import lot, page
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
@@ -38,6 +38,13 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     """What the marts' period was computed from: of the archives of the run, those that stand for its quarters."""
     standing = set(marts.releases["release_id"])
     used = [release for release in releases if release.release_id in standing]
+    if missing := standing - {release.release_id for release in used}:
+        raise DataError(
+            f"The {len(standing)} archives that the marts of {marts.periode} were computed from were expected; {len(missing)} are missing.",
+            where=str(marts.folder),
+            cause="the raw tables were made again from another source, and that run ended before its marts",
+            remedy="run `make fiches` again, from the raw step on",
+        )
     return Provenance(
         est_exemple=any(release.est_exemple for release in used),
         millesime=max(release.vintage for release in used),

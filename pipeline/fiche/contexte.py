@@ -4,7 +4,7 @@ Add here: which blocks a section holds and which numbers they show. Keep out: wo
 statistics (SQL): rows are picked by the ranks and flags that the marts give, never summed or ranked here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -120,7 +120,6 @@ class _Redaction:
         self.compares = [other for other in compares if other]
         self.idf = self.territoire.region_code == ILE_DE_FRANCE
         # Beside a figure, amounts print as in the figure; the cover and the tables keep to millions.
-        self.imprimer = monnaie(max(self.valeurs.values()))
 
     def fiche(self) -> Fiche:
         """Everything, in order."""
@@ -168,7 +167,7 @@ class _Redaction:
                     )
                     for flux in FLUX
                 ),
-                self._repere_solde(millions),
+                self._repere_solde(),
                 Repere("Taux de couverture", textes.taux(self.couverture), "exportations / importations"),
             ),
             industrie_titre=titre,
@@ -177,9 +176,9 @@ class _Redaction:
             millesime=f"Millésime {mois(self.provenance.millesime)}",
         )
 
-    def _repere_solde(self, imprimer: Callable[..., str]) -> Repere:
+    def _repere_solde(self) -> Repere:
         ton = "excedent" if self.solde > 0 else "deficit" if self.solde < 0 else "neutre"
-        return Repere("Solde apparent", imprimer(self.solde, signe=True), "FAB − CAF", ton)
+        return Repere("Solde apparent", millions(self.solde, signe=True), "FAB − CAF", ton)
 
     def _contexte(self) -> Section:
         hors_pays = {flux: int(self.reperes[flux]["hors_pays_eur"] or 0) for flux in FLUX}
@@ -228,10 +227,10 @@ class _Redaction:
                 Reperes(
                     (
                         *(
-                            Repere(textes.majuscule(textes.DEFINI[flux]), self.imprimer(self.valeurs[flux]), ton=flux)
+                            Repere(textes.majuscule(textes.DEFINI[flux]), millions(self.valeurs[flux]), ton=flux)
                             for flux in reversed(FLUX)
                         ),
-                        self._repere_solde(self.imprimer),
+                        self._repere_solde(),
                         Repere("Taux de couverture", textes.taux(self.couverture)),
                     )
                 ),
@@ -239,9 +238,9 @@ class _Redaction:
                     textes.balance(
                         self.territoire,
                         self.periode,
-                        self.imprimer(self.valeurs["export"]),
-                        self.imprimer(self.valeurs["import"]),
-                        self.imprimer(self.solde, signe=True),
+                        millions(self.valeurs["export"]),
+                        millions(self.valeurs["import"]),
+                        millions(self.solde, signe=True),
                         self.couverture,
                     )
                     + " "
@@ -287,7 +286,7 @@ class _Redaction:
     def _parts(self, flux: Flux) -> tuple[Repere, ...]:
         """The total of a flow, and what it weighs."""
         repere = self.reperes[flux]
-        elements = [Repere(f"Total des {textes.DEFINI[flux]}", monnaie(self.valeurs[flux])(self.valeurs[flux]), ton=flux)]
+        elements = [Repere(f"Total des {textes.DEFINI[flux]}", millions(self.valeurs[flux]), ton=flux)]
         if len(self.compares) == 2 and repere["part_region_pct"] is not None:
             elements.append(Repere("Part de la région", pct(repere["part_region_pct"]), self.compares[0].territoire.nom))
         if self.territoire.niveau != "france" and repere["part_france_pct"] is not None:
@@ -361,7 +360,7 @@ class _Redaction:
             self._illustration(
                 other,
                 f"flux-{flux}",
-                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} : {monnaie(total)(total)}",
+                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} : {millions(total)}",
                 textes.lecture_flux(flux) if other is self.compares[-1] else "",
             )
             for other, total in zip(self.compares, totaux, strict=True)

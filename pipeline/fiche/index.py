@@ -3,6 +3,7 @@
 Add here: another headline column. Keep out: looks (`templates/`), statistics (SQL).
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, proven
     """Write the index at `path` and return how many fiches it links to.
 
     `reperes` holds the rows of all territories for the period; a fiche is linked to when its bundle is under
-    `fiches`/<periode>. Raises OutputError.
+    `fiches`/<periode> and was made from the same archives. Raises OutputError.
     """
-    lignes = _lignes(path.parent, fiches / periode, reperes)
+    lignes = _lignes(path.parent, fiches / periode, reperes, provenance)
     groupes = [("France entière", "france", [lignes[FRANCE.cle]])] if FRANCE.cle in lignes else []
     for region in sorted(
         regions().values(), key=lambda region: (region.est_drom, region.slug.partition("-")[2].partition("-")[2])
@@ -61,7 +62,7 @@ def _relatif(cible: Path, depuis: Path) -> str:
     return cible.relative_to(depuis).as_posix()
 
 
-def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame, origine: Provenance) -> dict[str, dict[str, Any]]:
     """One row per territory, by its key."""
     par_territoire = {key: rows.set_index("flux") for key, rows in reperes.groupby(["niveau", "code"], sort=False)}
     lignes = {}
@@ -80,12 +81,16 @@ def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame) -> dict[str, dict
             "solde": millions(solde, signe=True),
             "ton": "excedent" if solde > 0 else "deficit" if solde < 0 else "neutre",
             "couverture": textes.taux(None if pd.isna(couverture) else float(couverture)),
-            "html": _lien(racine, fiches, territoire, "fiche.html"),
-            "pdf": _lien(racine, fiches, territoire, "fiche.pdf"),
+            "html": _lien(racine, fiches, territoire, "fiche.html", origine),
+            "pdf": _lien(racine, fiches, territoire, "fiche.pdf", origine),
         }
     return lignes
 
 
-def _lien(racine: Path, fiches: Path, territoire: Territoire, nom: str) -> str | None:
-    fichier = fiches / territoire.slug / nom
-    return _relatif(fichier, racine) if fichier.is_file() else None
+def _lien(racine: Path, fiches: Path, territoire: Territoire, nom: str, origine: Provenance) -> str | None:
+    """Address of a fiche, if it was made from the same archives as the figures that stand beside its name."""
+    fichier, manifeste = fiches / territoire.slug / nom, fiches / territoire.slug / "manifest.json"
+    if not fichier.is_file() or not manifeste.is_file():
+        return None
+    archives = {archive["sha256"] for archive in json.loads(manifeste.read_text(encoding="utf-8"))["archives"]}
+    return _relatif(fichier, racine) if archives == {archive.sha256 for archive in origine.archives} else None

@@ -6,7 +6,6 @@ No clock and no chance: the same content gives the same bytes.
 
 import hashlib
 import json
-import os
 import platform
 import shutil
 import struct
@@ -166,7 +165,7 @@ def _poser(path: Path, content: bytes) -> None:
 @contextmanager
 def _mis_en_place(final: Path) -> Iterator[Path]:
     """A folder aside, which takes the place of `final` when all went well; else `final` is left as it was."""
-    aside = final.with_name(f".{final.name}.{os.getpid()}")
+    aside = final.with_name(f".{final.name}.part")  # one run at a time holds the outputs: a killed one's is cleared
     former = final.with_name(f".{final.name}.ancien")
     try:
         if former.exists() and not final.exists():

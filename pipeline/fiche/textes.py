@@ -102,8 +102,8 @@ def lecture_generale(niveau_produit: str, nb_nomenclature: str) -> tuple[tuple[s
     return (
         (
             "Montants",
-            "en euros courants, en millions (M€) ou en milliards (Md€). Les sommes sont faites à l’euro près et arrondies ensuite : "
-            "un total peut différer de la somme de ses termes arrondis.",
+            "en euros courants, au besoin en millions (M€) ou en milliards (Md€). Les sommes sont faites à l’euro près et "
+            "arrondies ensuite : un total peut différer de la somme de ses termes arrondis.",
         ),
         (
             "Produits",

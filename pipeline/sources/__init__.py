@@ -29,8 +29,13 @@ def open_source(settings: Settings, paths: Paths) -> Source:
     Raises SettingError for a source that does not exist, ReleaseError for one that offers nothing.
     """
     if settings.source == "example":
-        if not (paths.kiosk / "index.html").exists():
+        made_by = hashlib.sha256(
+            b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in ("example", "example_profils"))
+        ).hexdigest()
+        mark = paths.kiosk / "generator.sha256"
+        if not mark.exists() or mark.read_text(encoding="utf-8") != made_by:
             example.generate(paths.kiosk)
+            mark.write_text(made_by, encoding="utf-8")
         return Source("example", "embedded example", folder.offers(paths.kiosk))
     place = Path(settings.source).expanduser().resolve()
     if not place.is_dir():

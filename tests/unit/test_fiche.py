@@ -360,9 +360,13 @@ def test_shared_files_are_written_once(tmp_path: Path) -> None:
 
 def test_the_index_lists_everyone_and_links_what_is_there(tmp_path: Path) -> None:
     fiches = tmp_path / "fiches"
-    (fiches / "2024" / "94-val-de-marne").mkdir(parents=True)
-    for name in ("fiche.html", "fiche.pdf"):
-        (fiches / "2024" / "94-val-de-marne" / name).write_text("x")
+    # The bundle of Gironde was made from other archives than the figures of the page: it is not linked.
+    for slug, archives in (("94-val-de-marne", EXEMPLE.archives), ("33-gironde", ())):
+        (fiches / "2024" / slug).mkdir(parents=True)
+        for name in ("fiche.html", "fiche.pdf"):
+            (fiches / "2024" / slug / name).write_text("x")
+        listed = [{"sha256": archive.sha256} for archive in archives]
+        (fiches / "2024" / slug / "manifest.json").write_text(json.dumps({"archives": listed}))
     reperes = pd.concat([portrait(territoire).frames["reperes"] for territoire in tous()], ignore_index=True)
     assert index.ecrire(tmp_path / "index.html", fiches, "2024", reperes, EXEMPLE) == 1
     html = (tmp_path / "index.html").read_text(encoding="utf-8")
