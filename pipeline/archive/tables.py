@@ -5,6 +5,7 @@ Add here: a verdict on rows that needs no knowledge of codes. Keep out: what an 
 of the totals (dbt: `int_echanges__qualified`). Frames never hold the rows: DuckDB streams them from text to Parquet.
 """
 
+import hashlib
 import lzma
 import re
 import shutil
@@ -107,10 +108,13 @@ def _build(archives: Iterable[Kept], folder: Path, accept: Callable[[list[Releas
     archives = sorted(by_bytes.values(), key=lambda kept: kept.rang)
     echanges = folder / "echanges"
     echanges.mkdir(parents=True, exist_ok=True)
+    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    mark = folder / "made_by.sha256"
+    reuse = mark.exists() and mark.read_text(encoding="utf-8") == made_by  # else other verdicts made them, or none
     for left in folder.glob(".unpacked-*"):  # by a run that was killed
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as aside:
-        releases = [_release(kept, echanges, Path(aside)) for kept in archives]
+        releases = [_release(kept, echanges, Path(aside), reuse=reuse) for kept in archives]
         accept(releases)
         for extracted in Path(aside).glob("*.parquet"):
             extracted.replace(echanges / extracted.name)
@@ -121,6 +125,7 @@ def _build(archives: Iterable[Kept], folder: Path, accept: Callable[[list[Releas
     columns = ["release_id", "nomenclature", "code", "libelle", "debut", "fin"]
     _write_frame(pd.DataFrame(labels, columns=columns, dtype="str"), folder / "libelles" / "libelles.parquet")
     _write_frame(pd.DataFrame([asdict(release) for release in releases]), folder / "releases" / "releases.parquet")
+    mark.write_text(made_by, encoding="utf-8")
     return releases
 
 
@@ -191,9 +196,9 @@ def _quarters(releases: Iterable[Release]) -> dict[str, set[str]]:
     return quarters
 
 
-def _release(kept: Kept, echanges: Path, aside: Path) -> Release:
+def _release(kept: Kept, echanges: Path, aside: Path, *, reuse: bool) -> Release:
     target = echanges / f"{kept.id}.parquet"
-    if not target.exists():
+    if not (reuse and target.exists()):
         target, text = aside / target.name, aside / "data.txt"
         _unpack(kept, text)
         _check_and_write(kept, text, target)

@@ -1,16 +1,18 @@
 """Figures as dicts: what they print, where they print it, and that nothing is cut, covered or too pale. No browser here."""
 
+import asyncio
 import csv
 import json
 import re
 from functools import cache
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
 
 from pipeline import charts
-from pipeline.charts import flux, produits, texte, theme
+from pipeline.charts import flux, produits, render, texte, theme
 from pipeline.paths import SEEDS
 from pipeline.territoires import FRANCE, departement
 from pipeline.typographie import monnaie, montant, pct
@@ -275,3 +277,15 @@ def test_labels_are_spread_without_overlap_and_stay_in_order():
     centres = texte.ecarter([10, 12, 14, 200], [20, 20, 20, 20], 0, 220)
     assert all(b - a >= 20 - 1e-9 for a, b in pairwise(centres))
     assert centres[0] >= 10 and centres[3] == 200
+
+
+def test_a_browser_that_never_says_a_word_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def silent(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(render, "_seance", silent)
+    monkeypatch.setattr(render, "SILENCE", 0.05)
+    wanted = [render.Figure(name, {}, tmp_path / f"{name}.svg") for name in ("a", "b")]
+    outcomes = list(render.render(wanted))
+    assert [outcome.figure.name for outcome in outcomes] == ["a", "b"]
+    assert all("not a word in 0.05 s" in str(outcome.erreur) for outcome in outcomes)

@@ -230,6 +230,7 @@ def test_tables_hold_the_archives_of_this_run_only_and_known_ones_are_not_read_a
             f"echanges/{second.id}.parquet",
             "libelles",
             "libelles/libelles.parquet",
+            "made_by.sha256",
             "releases",
             "releases/releases.parquet",
         ]
@@ -305,3 +306,15 @@ def test_three_quarters_are_no_year(releases, tmp_path):
 def test_one_flow_is_no_year(releases):
     with pytest.raises(DataError, match="imports: nothing"):
         tables.choose_period([release for release in releases if release.flux == "E"], None)
+
+
+def test_tables_of_other_code_are_made_again(tmp_path, monkeypatch):
+    kept = keep(write_archive(tmp_path / NAME, year()), tmp_path / "raw")
+    tables.build([kept], tmp_path / "tables")
+    (tmp_path / "tables" / "made_by.sha256").write_text("of an older version", encoding="utf-8")
+    unpacked = []
+    unpack = tables._unpack
+    monkeypatch.setattr(tables, "_unpack", lambda kept, text: unpacked.append(kept.id) or unpack(kept, text))
+    tables.build([kept], tmp_path / "tables")
+    tables.build([kept], tmp_path / "tables")
+    assert unpacked == [kept.id]
