@@ -16,7 +16,7 @@ from pipeline import territoires
 from pipeline.archive import tables
 from pipeline.errors import ComexError, DataError
 from pipeline.marts import Marts
-from pipeline.outputs import hold, writing
+from pipeline.outputs import ensure_room, hold, writing
 from pipeline.paths import Paths
 from pipeline.settings import ROOT, Settings
 from pipeline.typographie import millions, nombre
@@ -156,6 +156,7 @@ def _word(event, log: Path) -> str:
 def prepare(paths: Paths) -> None:
     """Dagster's storage beside the outputs, telemetry off, so that `make dev` shows these runs."""
     with writing(paths.home):
+        ensure_room(paths.home)
         paths.dagster.mkdir(parents=True, exist_ok=True)
         config = paths.dagster / "dagster.yaml"
         if not config.exists():

@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 from pipeline.errors import OutputError
 from pipeline.paths import Paths
 
+LEAST_GIB = 0.3  # a few fiches of a small source
+
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
@@ -32,6 +34,19 @@ def writing(place: Path) -> Iterator[None]:
             cause="a full or read-only disk, a quota, or a folder that belongs to another user",
             remedy="make room (the whole country needs about 1.5 GiB), or give another place with --home (COMEX_HOME)",
         ) from error
+
+
+def ensure_room(place: Path) -> None:
+    """Raise OutputError before anything is begun on a disk that is all but full."""
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(there).free / 1024**3
+    if free < LEAST_GIB:
+        raise OutputError(
+            f"At least {LEAST_GIB} GiB of free space were expected; {free:.2f} GiB are left.",
+            where=str(place),
+            cause="a disk that is all but full",
+            remedy="make room (the whole country needs about 1.5 GiB), or give another place with --home (COMEX_HOME)",
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,9 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from pipeline.errors import DataError, RenderError
+from pipeline import cli
+from pipeline.errors import DataError, OutputError, RenderError
+from pipeline.paths import Paths
 from pipeline.sources import example
 from pipeline.territoires import departement
 
@@ -182,6 +185,15 @@ def test_outputs_that_cannot_be_written_are_told(source: Path, tmp_path: Path) -
     done = comex(occupied / "home", source)
     assert done.returncode == 1
     assert all(part in done.stderr for part in PARTS)
+
+
+def test_a_disk_that_is_all_but_full_is_told_before_anything_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000_000))
+    with pytest.raises(OutputError, match=r"At least 0.3 GiB of free space were expected; 0.01 GiB are left") as caught:
+        cli.prepare(Paths(tmp_path / "home"))
+    assert all(part in str(caught.value) for part in PARTS)
+    assert not (tmp_path / "home").exists()
 
 
 def test_no_browser_is_told_and_leaves_the_former_fiches(built: Path, source: Path) -> None:
