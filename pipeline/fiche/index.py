@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import OutputError
 from pipeline.fiche import textes
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import Provenance
+from pipeline.outputs import writing
 from pipeline.territoires import FRANCE, Territoire, departements, regions
 from pipeline.typographie import millions
 
@@ -43,18 +43,11 @@ def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, proven
             exemple=textes.insecables(textes.exemple().replace("Cette fiche est faite", "Ces fiches sont faites")),
         )
     )
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.part")
         aside.write_text(page, encoding="utf-8")
         aside.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"The index of {len(lignes)} territories was to be written; the system answered: {error.strerror}.",
-            where=str(path),
-            cause="a disk that is full or read-only, or a folder of another user",
-            remedy="free some space or choose another folder with COMEX_HOME, then run again",
-        ) from error
     return sum(ligne["html"] is not None for ligne in lignes.values())
 
 

@@ -16,9 +16,9 @@ from fontTools.ttLib import TTFont
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.charts.texte import DOSSIER_POLICES
-from pipeline.errors import OutputError
 from pipeline.fiche.contenu import Fiche, Illustration, Section, Tableau
 from pipeline.fiche.pdf import COULEURS
+from pipeline.outputs import writing
 from pipeline.territoires import FRANCE, regions
 from pipeline.typographie import periode
 
@@ -82,7 +82,7 @@ def ecrire_commun(dossier: Path) -> None:
 
     A file whose bytes are already there is left alone. Raises OutputError.
     """
-    try:
+    with writing(dossier):
         (dossier / "polices").mkdir(parents=True, exist_ok=True)
         source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
         _poser(dossier / "plotly.min.js", source.read_bytes())
@@ -93,13 +93,6 @@ def ecrire_commun(dossier: Path) -> None:
         _poser(dossier / "polices" / "OFL.txt", (DOSSIER_POLICES / "LICENSE.txt").read_bytes())
         for face in GRAISSES:
             _poser(dossier / "polices" / f"SourceSansPro-{face}.woff2", _woff2(face))
-    except OSError as error:
-        raise OutputError(
-            f"The files that all pages share were to be written; the system answered: {error.strerror}.",
-            where=str(dossier),
-            cause="a disk that is full or read-only, or a folder of another user",
-            remedy="free some space or choose another folder with COMEX_HOME, then run again",
-        ) from error
 
 
 def _poser(path: Path, content: bytes) -> None:
