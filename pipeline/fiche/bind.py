@@ -14,7 +14,6 @@ from typing import Any
 from pipeline.archive.tables import Release
 from pipeline.errors import ComexError, DataError, RenderError
 from pipeline.fiche import lot, page
-from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance
 from pipeline.marts import Marts
@@ -54,27 +53,6 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     )
 
 
-def compared(marts: Marts) -> dict[Territoire, Portrait]:
-    """Régions and France, with which the others are compared."""
-    return {territoire: Portrait(territoire, marts.territoire(territoire)) for territoire in (*regions().values(), FRANCE)}
-
-
-def content(
-    territoire: Territoire, marts: Marts, portraits: dict[Territoire, Portrait], origin: Provenance, niveau_produit: str
-) -> Fiche:
-    """The content of a territory's fiche, compared with its région and with France (`portraits`, from `compared`)."""
-    region = regions()[territoire.region_code] if territoire.region_code else None
-    return construire(
-        portraits.get(territoire) or Portrait(territoire, marts.territoire(territoire)),
-        marts.periode,
-        origin,
-        region=portraits[region] if region else None,
-        france=portraits[FRANCE] if territoire != FRANCE else None,
-        classement=marts.classement,
-        niveau_produit=niveau_produit,
-    )
-
-
 def bind(
     territoires: Iterable[Territoire], marts: Marts, origin: Provenance, settings: Settings, paths: Paths
 ) -> Iterator[Bound]:
@@ -110,12 +88,21 @@ class _Binder:
         self, folder: Path, periode: str, origin: Provenance, niveau_produit: str, logo: Path | None, paths: Paths
     ) -> None:
         self.marts = Marts(folder, periode)
-        self.portraits = compared(self.marts)
+        self.portraits = {t: Portrait(t, self.marts.territoire(t)) for t in (*regions().values(), FRANCE)}
         self.origin, self.niveau_produit, self.logo, self.paths = origin, niveau_produit, logo, paths
 
     def bind(self, territoire: Territoire) -> Bound:
+        region = regions()[territoire.region_code] if territoire.region_code else None
         try:
-            fiche = content(territoire, self.marts, self.portraits, self.origin, self.niveau_produit)
+            fiche = construire(
+                self.portraits.get(territoire) or Portrait(territoire, self.marts.territoire(territoire)),
+                self.marts.periode,
+                self.origin,
+                region=self.portraits[region] if region else None,
+                france=self.portraits[FRANCE] if territoire != FRANCE else None,
+                classement=self.marts.classement,
+                niveau_produit=self.niveau_produit,
+            )
             lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo)
         except ComexError as error:
             return Bound(territoire, error)
