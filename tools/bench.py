@@ -63,6 +63,16 @@ def marts(work: Path) -> None:
     )
 
 
+def years(work: Path) -> None:
+    """Twenty years to marts beside two: cost and memory must not grow faster than the rows."""
+    for name in ("kiosk_two_years", "kiosk_twenty_years"):
+        step(name, work / name)
+    homes = [work / "kiosk_twenty_years", work / "kiosk_two_years"]
+    (ours, memory), (peer, peer_memory) = (step("marts", home, COMEX_SOURCE=str(home / "kiosk")) for home in homes)
+    tell("raw to marts, twenty years, 40 million rows", ours, memory, "two years, 4 million rows", peer, peer_memory)
+    print(f"{ours / peer:.1f} times the time for ten times the rows")
+
+
 def figures(work: Path) -> None:
     """All figures as SVG in one browser, beside `write_image` one by one."""
     home = work / "dagster"
@@ -132,11 +142,25 @@ def run_plain_fiches() -> None:
 
 def run_kiosk_2024() -> None:
     """The example's archives of one year."""
+    _kiosk(range(2024, 2025))
+
+
+def run_kiosk_two_years() -> None:
+    """Those of two years."""
+    _kiosk(range(2023, 2025))
+
+
+def run_kiosk_twenty_years() -> None:
+    """Those of twenty years."""
+    _kiosk(range(2005, 2025))
+
+
+def _kiosk(annees: range) -> None:
     from pipeline.paths import Paths
     from pipeline.settings import Settings
     from pipeline.sources import example
 
-    example.generate(Paths(Settings().home).kiosk, annees=(2024,))
+    example.generate(Paths(Settings().home).kiosk, annees=annees)
 
 
 def run_marts() -> None:
@@ -198,5 +222,5 @@ if __name__ == "__main__":
     else:
         print("| what | time | memory | beside | time | memory |\n|---|--:|--:|---|--:|--:|")
         with tempfile.TemporaryDirectory(prefix="comex-bench-") as folder:
-            for name in sys.argv[1:] or ("country", "marts", "figures", "pdfs"):
+            for name in sys.argv[1:] or ("country", "marts", "years", "figures", "pdfs"):
                 globals()[name](Path(folder))

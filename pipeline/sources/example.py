@@ -35,6 +35,7 @@ COMMENT = "Données d'exemple fabriquées par un générateur : ce ne sont pas d
 FLUX = ("export", "import")
 ROWS_A_YEAR = {"export": 900_000, "import": 1_100_000}
 GRAINE = 202502  # everything random hangs on it
+CROISSANCE = 1.025  # a year over the former, where no total is published
 
 # Customs codes of former days that stand in the companion table beside those in force; QU, XI, XK and XS were used again.
 PAYS_ECHUS = (
@@ -66,8 +67,8 @@ class _Codes:
 def generate(folder: Path, *, echelle: float = 1.0, annees: Sequence[int] = (2023, 2024)) -> None:
     """Write the kiosk into `folder`, which is replaced as a whole once everything is written.
 
-    `echelle` scales the number of rows (1: about two million a year), never the totals; `annees` are years that
-    `example_profils.MARGES` gives totals for. Same arguments and versions: same bytes.
+    `echelle` scales the number of rows (1: about two million a year), never the totals. The years of
+    `example_profils.MARGES` sum to published totals, others to supposed ones. Same arguments and versions: same bytes.
     Raises OutputError when the disk refuses.
     """
     try:
@@ -320,6 +321,8 @@ def _totaux(flux: str, annee: int) -> np.ndarray:
         free = inside & ~fixed
         result[free] = _largest_remainder(supposed[free], euros - int(result[inside & fixed].sum()))
         fixed |= inside
+    # A year without published margins is as large as its distance from the described one lets suppose.
+    result[~fixed] = (supposed[~fixed] * 1e6 * CROISSANCE ** (annee - 2024)).round()
     return result
 
 
