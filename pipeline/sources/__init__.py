@@ -5,10 +5,11 @@ Add here: one more place to find archives. Keep out: what an archive must satisf
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import SettingError
+from pipeline.archive.fetch import Fetched, Offer, Validators
+from pipeline.errors import ComexError, SettingError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.sources import example, folder
@@ -16,11 +17,20 @@ from pipeline.sources import example, folder
 
 @dataclass(frozen=True)
 class Source:
-    """A place that offers archives: `id` names its folder in the store, `label` is for people."""
+    """A place that offers archives: `id` names its folder in the store, `label` is for people.
+
+    `notices` are told to the operator and stop nothing: a second source that did not answer.
+    """
 
     id: str
     label: str
-    offers: list[folder.Offer]
+    offers: list[Offer]
+    notices: list[ComexError] = field(default_factory=list)
+
+    def fetch(self, offer: Offer, folder: Path, known: Validators | None = None) -> Fetched | None:
+        """The bytes of `offer`; downloads go below `folder`. None: they are still those that `known` was said of."""
+        assert offer.path
+        return Fetched(offer.path, Validators())
 
 
 def open_source(settings: Settings, paths: Paths) -> Source:
