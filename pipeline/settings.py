@@ -36,9 +36,17 @@ class Settings(BaseSettings):
     quarantaine_max_pct: float = Field(1.0, description="Blocked above: share of a flow's euros that codes unknown to us carry.")
     logo: Path | None = Field(None, description="An SVG or PNG shown on the cover; none by default.")
     archive_pattern: re.Pattern[str] = Field(ARCHIVE, description="Regular expression that the names of archives hold.")
-    douane_page: str = Field(PAGE, pattern=ADDRESS_RE, description="Source `douane`: the customs' page with the links to all full bases.")
-    douane_dataset: str = Field(DATASET, pattern=ADDRESS_RE, description="Source `douane`: the data.gouv.fr API of their dataset, asked second.")
-    hosts: str = Field(HOSTS, pattern=rf"^({HOST_RE}([ ,]+|$))*$", description="Sites that archives may come from (`host` or `host:port`), beside the page's own.")
+    douane_page: str = Field(
+        PAGE, pattern=ADDRESS_RE, description="Source `douane`: the customs' page with the links to all full bases."
+    )
+    douane_dataset: str = Field(
+        DATASET, pattern=ADDRESS_RE, description="Source `douane`: the data.gouv.fr API of their dataset, asked second."
+    )
+    hosts: str = Field(
+        HOSTS,
+        pattern=rf"^({HOST_RE}([ ,]+|$))*$",
+        description="Sites that archives may come from (`host` or `host:port`), beside the page's own.",
+    )
     archive_max_mib: int = Field(1024, gt=0, description="A larger archive is not downloaded.")
     attempts: int = Field(5, gt=0, description="Tries of one request, when the answer is a passing fault.")
     retry_wait_s: float = Field(1.0, ge=0, description="Wait before the second try; doubled before each other.")

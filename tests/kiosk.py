@@ -35,8 +35,10 @@ class Fault:
     pause_s: float = 0  # before the answer
     trickle: tuple[int, float] | None = None  # bytes at a time, and seconds between
     ranges: bool = True  # Range is honoured
+    splices: bool = False  # Range is honoured even when If-Range names another file
     validators: bool = True  # ETag and Last-Modified are sent, and conditions honoured
     times: int = 10**9
+    then: "Fault | None" = None  # what is wrong afterwards
 
 
 @dataclass
@@ -96,7 +98,9 @@ class Kiosk:
 
 def page(links: list[str]) -> str:
     """An index page in the manner of the real one: tables, capitals, other products beside."""
-    rows = "".join(f'<TR><TD>Base complète<TD><A HREF="{html.escape(link)}" target=_blank>T\xe9l\xe9charger</A>\r\n' for link in links)
+    rows = "".join(
+        f'<TR><TD>Base complète<TD><A HREF="{html.escape(link)}" target=_blank>T\xe9l\xe9charger</A>\r\n' for link in links
+    )
     return (
         '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN"><HTML><HEAD><TITLE>Le kiosque</TITLE></HEAD><BODY>'
         '<a href="javascript:history.back()">Retour</a> <a href="mailto:x@example.org">Nous écrire</a>'
@@ -109,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     kiosk: Kiosk
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, format: str, *args: object) -> None: ...
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -120,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.kiosk.requests.append(request)
         fault = self.kiosk.faults.get(path) or Fault()
         fault.times -= 1
-        if fault.times < 0:
-            fault = Fault()
+        if fault.times == 0:
+            self.kiosk.faults[path] = fault.then or Fault()
         time.sleep(fault.pause_s)
         file = self.kiosk.folder / path.lstrip("/")
         status, headers, body = self._answer(request, file, fault)
@@ -139,18 +143,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self, request: Request, file: Path, fault: Fault) -> tuple[int, dict[str, str], bytes]:
-        if fault.status or not file.is_file():
+        if fault.status or (fault.body is None and not file.is_file()):
             return fault.status or 404, {"Content-Type": "text/html"}, fault.body or b"<html>Oups</html>"
         body = file.read_bytes() if fault.body is None else fault.body
         headers = {"Content-Type": TYPES.get(file.suffix.lower(), "application/octet-stream")}
-        etag, modified = f'"{hashlib.sha256(body).hexdigest()[:16]}"', formatdate(file.stat().st_mtime, usegmt=True)
+        etag, modified = (
+            f'"{hashlib.sha256(body).hexdigest()[:16]}"',
+            formatdate(file.stat().st_mtime if file.is_file() else 0, usegmt=True),
+        )
         if fault.validators:
             headers |= {"ETag": etag, "Last-Modified": modified}
             asked = request.headers.get("if-none-match"), request.headers.get("if-modified-since")
             if asked[0] == etag or (not asked[0] and asked[1] == modified):
                 return 304, headers, b""
         wanted, condition = request.headers.get("range"), request.headers.get("if-range")
-        if not wanted or not fault.ranges or (condition and (not fault.validators or condition not in (etag, modified))):
+        other = condition is not None and (not fault.validators or condition not in (etag, modified))
+        if not wanted or not fault.ranges or (other and not fault.splices):
             return 200, headers, body
         start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         if start >= len(body):

@@ -187,7 +187,8 @@ class Http:
             part.drop()
             raise
         except _Passing as fault:
-            fault.found += f" ({part.size():,} bytes are here)"
+            if size := part.size():
+                fault.found += f" ({size:,} bytes are here)"
             raise
 
     def _tried(self, what: str, url: str, attempt: Callable[[], T]) -> T:
@@ -240,9 +241,9 @@ class Http:
 
     def _is_allowed(self, chain: list[httpx.URL]) -> None:
         """Raise SourceError unless the last address is on an allowed host and as secret as the one before it."""
-        url = chain[-1]
-        if url.scheme not in PORTS or (chain[-2:][0].scheme, url.scheme) == ("https", "http"):
-            raise _leads(chain, f"{url.scheme}, which protects less than {chain[-2:][0].scheme}")
+        former, url = chain[-2:][0], chain[-1]
+        if url.scheme not in PORTS or (former.scheme, url.scheme) == ("https", "http"):
+            raise _leads(chain, f"« {url.scheme} » after « {former.scheme} »")
         if (url.host, url.port or PORTS[url.scheme]) not in self._places:
             hosts = sorted({host for host, _ in self._places})
             raise _leads(chain, f"{url.netloc.decode()}, which is none of the {len(hosts)} hosts allowed ({', '.join(hosts)})")

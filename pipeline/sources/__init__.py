@@ -83,7 +83,7 @@ def open_source(settings: Settings, paths: Paths) -> Source:
 
 def _id(name: str, address: str) -> str:
     """A name for a folder of the store; the digest tells apart two sources that are called alike."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "source"
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80].strip("-") or "source"
     return f"{slug}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
 
 
