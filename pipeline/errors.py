@@ -36,6 +36,10 @@ class SettingError(ComexError):
     """Something that was asked for does not exist: a source, a period, a territory, a product level."""
 
 
+class SourceError(ComexError):
+    """A source cannot be reached, or answers something else than archives."""
+
+
 class ReleaseError(ComexError):
     """An archive, or a set of archives, is not what the customs publish."""
 

@@ -14,6 +14,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.errors import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
+# What the customs have called the archives so far; their site adds _0, _1 … to the name of a file that is put there again.
+ARCHIVE = re.compile(r"(?i)\d{6}[-_ ](stat-)?regional(-ce)?[-_ ]?(\d{4})?[-_ ](import|export)(_\d+)?\.zip$")
+HOSTS = "www.douane.gouv.fr lekiosque.finances.gouv.fr www.data.gouv.fr static.data.gouv.fr"
+PAGE = "https://lekiosque.finances.gouv.fr/site_fr/telechargement/telechargement_SGBD.asp"
+DATASET = "https://www.data.gouv.fr/api/1/datasets/5369a0c7a3a729239d206446/"
+HOST_RE, ADDRESS_RE = r"[\w.-]+(:\d+)?", r"^https?://[\w.-]+(:\d+)?(/\S*)?$"
 
 
 class Settings(BaseSettings):
@@ -22,11 +28,30 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COMEX_")
 
     home: Path = Field(ROOT / "assets_out", description="Folder that receives everything the machine writes.")
-    source: str = Field("example", description="`example`, or a folder of archives (with or without an index.html).")
+    source: str = Field(
+        "example", description="`example`, `douane`, the http(s) address of an index page, or a folder of archives."
+    )
     periode: str | None = Field(None, description="`2024`, or `2025T3` for the four quarters that end there. None: latest year.")
     niveau_produit: Literal["A38", "A129", "CPF4"] = Field("A129", description="Level of the goods in charts and tables.")
     quarantaine_max_pct: float = Field(1.0, description="Blocked above: share of a flow's euros that codes unknown to us carry.")
     logo: Path | None = Field(None, description="An SVG or PNG shown on the cover; none by default.")
+    archive_pattern: re.Pattern[str] = Field(ARCHIVE, description="Regular expression that the names of archives hold.")
+    douane_page: str = Field(
+        PAGE, pattern=ADDRESS_RE, description="Source `douane`: the customs' page with the links to all full bases."
+    )
+    douane_dataset: str = Field(
+        DATASET, pattern=ADDRESS_RE, description="Source `douane`: the data.gouv.fr API of their dataset, asked second."
+    )
+    hosts: str = Field(
+        HOSTS,
+        pattern=rf"^({HOST_RE}([ ,]+|$))*$",
+        description="Sites that archives may come from (`host` or `host:port`), beside the page's own.",
+    )
+    archive_max_mib: int = Field(1024, gt=0, description="A larger archive is not downloaded.")
+    attempts: int = Field(5, gt=0, description="Tries of one request, when the answer is a passing fault.")
+    retry_wait_s: float = Field(1.0, ge=0, description="Wait before the second try; doubled before each other.")
+    timeout_s: float = Field(20.0, gt=0, description="A try is given up after so many seconds of silence, or of too slow a flow.")
+    slowest_kib_s: float = Field(4.0, ge=0, description="Too slow a flow: less than this, on average over `timeout_s`.")
 
     def __init__(self, **given: Any) -> None:
         try:

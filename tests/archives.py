@@ -136,6 +136,7 @@ def build_warehouse(source: Path, home: Path, *, niveau_produit: str = "A129", p
     kept = [
         store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / "source")
         for offer in folder.offers(source)
+        if offer.path
     ]
     releases = tables.build(kept, paths.raw_tables)
     chosen = tables.choose_period(releases, periode)

@@ -118,7 +118,9 @@ def _plain_marts() -> None:
     settings = Settings()
     paths = Paths(settings.home)
     source = open_source(settings, paths)
-    kept = [store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / source.id) for offer in source.offers]
+    folder = paths.raw / source.id
+    got = [(offer, fetched.path) for offer in source.offers if (fetched := source.fetch(offer, folder))]
+    kept = [store.keep(path, name=offer.name, origin=offer.origin, folder=folder) for offer, path in got]
     releases = tables.build(kept, paths.raw_tables)
     dbt.manifest()
     dbt.build(paths, settings.niveau_produit, tables.choose_period(releases, settings.periode))

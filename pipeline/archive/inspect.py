@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import ReleaseError
 
-ARCHIVE = re.compile(r"(?i)\d{6}[-_](stat-)?regional(-ce)?[-_]?(\d{4})?[-_](import|export)\.zip$")
 DATA_MEMBER = re.compile(r"(?i)(^|/)(REGIONAL_CPF4PAYS[EI]|Region(al)?_\d{4}_(Import|Export))\.txt$")
 LABEL_MEMBER = re.compile(r"(?i)(^|/)Libelle_(A129|CPF4|PAYS)[^/]*\.txt$")
 VINTAGE = re.compile(r"(?<!\d)(20\d\d(?:0[1-9]|1[0-2]))(?!\d)")
+DATED_ADDRESS = re.compile(r"^https?://.*/(20\d\d)[-/]?(0[1-9]|1[0-2])/")
 UNDATED = "209912"  # a vintage for archives without any date: it forbids no quarter
 EXAMPLE_MARK = "Données d'exemple"
 MAX_BYTES = 8 * 1024**3  # unpacked, all members: a forty-million-row archive is about 1.5 GB; more is a bomb
@@ -33,13 +33,8 @@ class Contents:
     est_exemple: bool
 
 
-def is_archive_name(name: str) -> bool:
-    """Does a file or link name look like a regional release of the customs?"""
-    return ARCHIVE.search(name) is not None
-
-
-def inspect(path: Path, name: str | None = None) -> Contents:
-    """Read the directory of the archive at `path` (published as `name`) and say what it holds.
+def inspect(path: Path, name: str | None = None, origin: str = "") -> Contents:
+    """Read the directory of the archive at `path` (published as `name` at `origin`) and say what it holds.
 
     Raises ReleaseError for anything that is not a customs regional archive. CRCs are checked where the bytes are
     read (`tables.py`): reading them here too would unpack everything twice.
@@ -74,7 +69,7 @@ def inspect(path: Path, name: str | None = None) -> Contents:
         )
     labels = {m.group(2).upper(): i.filename for i in members if (m := LABEL_MEMBER.search(i.filename))}
     member = data[0]
-    return Contents(member, labels, _flux(member), _vintage(name, members), comment.startswith(EXAMPLE_MARK))
+    return Contents(member, labels, _flux(member), _vintage(name, member, origin, members), comment.startswith(EXAMPLE_MARK))
 
 
 def read_labels(path: Path, contents: Contents) -> list[tuple[str, str, str, str, str]]:
@@ -97,6 +92,17 @@ def read_labels(path: Path, contents: Contents) -> list[tuple[str, str, str, str
     return rows
 
 
+def web_page(name: str, start: bytes, *, where: str) -> ReleaseError:
+    """What is said of a page that came as the archive `name`; `start`: its first bytes."""
+    return ReleaseError(
+        f"A ZIP archive was expected; {name} is a web page: it begins with {start.lstrip()[:40].decode('utf-8', 'replace')!r}.",
+        where=where,
+        cause="the site, or a proxy on the way, answered with an error, login or consent page under the archive's name",
+        remedy="open the link in a browser; save the archive itself into a folder, give that as --source, and run again",
+        check="is_not_an_html_page",
+    )
+
+
 def _is_not_an_html_page(path: Path, name: str) -> None:
     with path.open("rb") as file:
         start = file.read(512)
@@ -109,14 +115,7 @@ def _is_not_an_html_page(path: Path, name: str) -> None:
             check="is_a_real_archive",
         )
     if re.match(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", start):
-        raise ReleaseError(
-            f"A ZIP archive was expected; {name} is a web page: it begins with"
-            f" {start.lstrip()[:40].decode('utf-8', 'replace')!r}.",
-            where=str(path),
-            cause="the site answered with an error or a consent page, saved under the archive's name",
-            remedy="open the link in a browser, save the archive itself, and run again",
-            check="is_not_an_html_page",
-        )
+        raise web_page(name, start, where=str(path))
 
 
 def _stays_in_its_folder(members: list[zipfile.ZipInfo], path: Path) -> None:
@@ -158,12 +157,13 @@ def _flux(member: str) -> str:
     return "I" if base.endswith(("import", "paysi")) else "E"
 
 
-def _vintage(name: str, members: list[zipfile.ZipInfo]) -> str:
-    """AAAAMM from the archive's name; else the month of its newest member, which is when it was made.
+def _vintage(name: str, member: str, origin: str, members: list[zipfile.ZipInfo]) -> str:
+    """AAAAMM from the name of the archive or of its data member, else from its address (…/2025-02/07/…), else the month
+    of its newest member, which is when it was made.
 
-    An archive without either (ZIP's own zero is 1980) gets UNDATED.
+    An archive without any (ZIP's own zero is 1980) gets UNDATED.
     """
-    if found := VINTAGE.search(name):
-        return found.group(1)
-    year, month = max(member.date_time[:2] for member in members)
+    if found := VINTAGE.search(name) or VINTAGE.search(member) or DATED_ADDRESS.search(origin):
+        return "".join(found.groups())
+    year, month = max(each.date_time[:2] for each in members)
     return f"{year:04d}{month:02d}" if year > 2000 else UNDATED

@@ -47,7 +47,7 @@ def keep(file: Path, *, name: str, origin: str, folder: Path) -> Kept:
 
     Raises ReleaseError if the archive is not what it should be; nothing is kept then.
     """
-    contents = inspect(file, name)
+    contents = inspect(file, name, origin)
     sha256 = _sha256(file)
     manifest = _read_manifest(folder)
     entry = next((r for r in manifest["resources"] if r["hash"] == f"sha256:{sha256}" and r["title"] == name), None)

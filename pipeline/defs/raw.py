@@ -60,7 +60,8 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
             with stage("Archives"):
                 source = open_source(workspace.settings, paths)
                 folder = paths.raw / source.id
-                kept = [store.keep(offer.path, name=offer.name, origin=offer.origin, folder=folder) for offer in source.offers]
+                got = [(offer, fetched.path) for offer in source.offers if (fetched := source.fetch(offer, folder))]
+                kept = [store.keep(path, name=offer.name, origin=offer.origin, folder=folder) for offer, path in got]
             with stage("Lignes"):
                 wanted = workspace.settings.periode
                 releases = tables.build(kept, paths.raw_tables, lambda found: tables.choose_period(found, wanted))

@@ -1,32 +1,55 @@
-"""Where releases come from: the embedded example's kiosk, or a folder that someone filled.
+"""Where releases come from: the customs, any index page, a folder that someone filled, the embedded example's kiosk.
 
-Add here: one more place to find archives. Keep out: what an archive must satisfy (`archive/`).
+Add here: one more place to find archives. Keep out: what an archive must satisfy, and how it is downloaded (`archive/`).
 """
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import SettingError
+import httpx
+
+from pipeline.archive.fetch import Fetched, Http, Offer, Validators, bare, is_address
+from pipeline.errors import ComexError, SettingError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
-from pipeline.sources import example, folder
+from pipeline.sources import douane, example, folder, page
 
 
 @dataclass(frozen=True)
 class Source:
-    """A place that offers archives: `id` names its folder in the store, `label` is for people."""
+    """A place that offers archives: `id` names its folder in the store, `label` is for people.
+
+    `notices` are told to the operator and stop nothing: a second place that did not answer. `http` downloads, where needed.
+    """
 
     id: str
     label: str
-    offers: list[folder.Offer]
+    offers: list[Offer]
+    notices: list[ComexError] = field(default_factory=list)
+    http: Http | None = None
+
+    def fetch(self, offer: Offer, place: Path, known: Validators | None = None) -> Fetched | None:
+        """The bytes of `offer`; downloads go below `place`. None: they are still those that `known` was said of.
+
+        Raises what `Http.fetch` raises, and SourceError for a file that cannot be read.
+        """
+        if offer.path is None:
+            assert self.http, "offers without a path come with a client"
+            return self.http.fetch(offer, place, known)
+        try:
+            offer.path.open("rb").close()
+        except OSError as error:
+            raise folder.unreadable(offer.path, error) from error
+        return Fetched(offer.path, Validators())
 
 
 def open_source(settings: Settings, paths: Paths) -> Source:
     """The source that the settings name, with what it offers now (at least one archive).
 
-    Raises SettingError for a source that does not exist, ReleaseError for one that offers nothing.
+    Raises SettingError for a source that does not exist, SourceError for one that cannot be reached or read, ReleaseError
+    for one that offers nothing.
     """
     if settings.source == "example":
         made_by = hashlib.sha256(
@@ -37,16 +60,38 @@ def open_source(settings: Settings, paths: Paths) -> Source:
             example.generate(paths.kiosk)
             mark.write_text(made_by, encoding="utf-8")
         return Source("example", "embedded example", folder.offers(paths.kiosk))
+    if settings.source == "douane":
+        http = Http(settings)
+        found, notices = douane.offers(http, settings)
+        return Source("douane", settings.douane_page, found, notices, http)
+    if is_address(settings.source):
+        try:
+            address = bare(settings.source)
+        except httpx.InvalidURL as error:
+            raise _no_source(settings.source, str(error)) from error
+        http = Http(settings)
+        found = page.offers(http, address, settings.archive_pattern)
+        return Source(_id(address.partition("://")[2], address), address, found, http=http)
     place = Path(settings.source).expanduser().resolve()
-    if not place.is_dir():
-        raise SettingError(
-            f"A source is `example` or a folder of archives; {settings.source!r} is neither.",
-            where="--source or COMEX_SOURCE",
-            cause="a typing error, or a folder that is not mounted",
-            remedy="give the path of the folder that holds the ZIP archives",
-        )
-    # Two folders of the same name are two sources: the digest of the path tells their archives apart.
-    mark = hashlib.sha256(str(place).encode()).hexdigest()[:8]
-    return Source(
-        f"{re.sub(r'[^a-z0-9]+', '-', place.name.lower()).strip('-') or 'dossier'}-{mark}", str(place), folder.offers(place)
+    try:
+        if not place.is_dir():
+            raise _no_source(settings.source, "no folder of that name")
+    except OSError as error:
+        raise folder.unreadable(place, error) from error
+    return Source(_id(place.name, str(place)), str(place), folder.offers(place, settings.archive_pattern))
+
+
+def _id(name: str, address: str) -> str:
+    """A name for a folder of the store; the digest tells apart two sources that are called alike."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80].strip("-") or "source"
+    return f"{slug}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+
+
+def _no_source(given: str, found: str) -> SettingError:
+    return SettingError(
+        f"A source is `example`, `douane`, the http(s) address of an index page, or a folder of archives;"
+        f" {given!r} is none of them ({found}).",
+        where="--source or COMEX_SOURCE",
+        cause="a typing error, an address without https://, or a folder that is not mounted",
+        remedy="give the path of the folder that holds the ZIP archives, or the whole address of the page that links them",
     )

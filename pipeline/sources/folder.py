@@ -3,76 +3,67 @@
 Add here: ways in which people lay out such a folder. Keep out: reading the archives (`archive/`).
 """
 
-from dataclasses import dataclass
-from html.parser import HTMLParser
+import re
 from os.path import normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pipeline.archive.inspect import is_archive_name
-from pipeline.errors import ReleaseError
+from pipeline.archive.fetch import Offer, decoded
+from pipeline.errors import ReleaseError, SourceError
+from pipeline.settings import ARCHIVE
+from pipeline.sources.page import archive_name, nothing_on_offer, targets
 
 
-@dataclass(frozen=True)
-class Offer:
-    """One archive on offer."""
-
-    name: str
-    path: Path
-    origin: str
-
-
-class _Links(HTMLParser):
-    """Collects the targets of a page's links."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.targets += [value for key, value in attrs if key == "href" and value]
-
-
-def offers(place: Path) -> list[Offer]:
+def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
     """The archives in `place`, by name: those that its index.html links, or without one every ZIP.
 
-    Raises ReleaseError when there is none: an unreadable page is not « nothing new ».
+    Raises ReleaseError when there is none: an unreadable page is not « nothing new ». SourceError when it may not be read.
     """
     index = place / "index.html"
-    if index.exists():
-        names = linked_archives(index.read_text(encoding="utf-8", errors="replace"))
-        found = [Offer(name, _beside(place, link), link) for name, link in sorted(names.items())]
-    else:
+    try:
+        if index.exists():
+            return _linked(place, index, pattern)
         found = [
-            Offer(path.name, path, str(path))
+            Offer(path.name, str(path), path)
             for path in sorted(place.iterdir())
             if path.suffix.lower() == ".zip" and path.is_file() and not path.name.startswith(".")  # ._x.zip: a Mac's shadow
         ]
+    except OSError as error:
+        raise unreadable(place, error) from error
     if not found:
         raise ReleaseError(
-            f"Links or files such as 202502-Regional-2024-export.zip were expected; {place} offers none"
-            f" ({'its index.html has no such link' if index.exists() else 'no ZIP file in it'}).",
-            where=str(index if index.exists() else place),
-            cause="the page's layout or the naming of the archives changed, or the folder is the wrong one",
-            remedy="look at the page; if the archives are there under other names, adapt ARCHIVE in archive/inspect.py",
+            f"Files such as 202502-Regional-2024-export.zip were expected; {place} offers none (no ZIP file in it).",
+            where=str(place),
+            cause="another folder than meant, or archives that were unpacked",
+            remedy="give the folder that holds the ZIP archives as they were downloaded",
         )
     return found
 
 
-def linked_archives(page: str) -> dict[str, str]:
-    """File name → link, of the links of an HTML page that look like regional releases."""
-    parser = _Links()
-    parser.feed(page)
-    named = ((Path(unquote(urlsplit(link).path)).name, link) for link in parser.targets)
-    return {name: link for name, link in named if is_archive_name(name)}
+def unreadable(place: Path, error: OSError) -> SourceError:
+    """What is said of a folder or archive that this user may not read, or that its disk does not give."""
+    return SourceError(
+        f"Archives that can be read were expected; the system answered: {error.strerror or error}.",
+        where=str(error.filename or place),
+        cause="a folder or file that belongs to another user, or a network drive that went away",
+        remedy="let this user read it (for a folder: chmod a+rx; for an archive: chmod a+r), then run again",
+    )
 
 
-def _beside(place: Path, link: str) -> Path:
+def _linked(place: Path, index: Path, pattern: re.Pattern[str]) -> list[Offer]:
+    links = targets(decoded(index.read_bytes()))
+    named = sorted((name, link) for link in links if (name := archive_name(link, pattern)))
+    if not named:
+        raise nothing_on_offer(str(index), links, pattern)
+    # Several links may lead to one file (./x.zip, or the same name in two folders of the site): it is offered once.
+    found = {path: Offer(name, link, path) for name, link in reversed(named) if (path := _beside(place, link, name))}
+    return sorted(found.values(), key=lambda offer: (offer.name, offer.origin))
+
+
+def _beside(place: Path, link: str, name: str) -> Path:
     """Where a linked archive lies: along the link, never outside `place`, else under its name (a page saved from the web)."""
-    linked = unquote(urlsplit(link).path)
-    along = Path(normpath(place / linked.lstrip("/")))
-    path = along if along.is_file() and Path(normpath(place)) in along.parents else place / Path(linked).name
+    along = Path(normpath(place / unquote(urlsplit(link).path).lstrip("/")))
+    path = along if along.is_file() and Path(normpath(place)) in along.parents else place / name
     if not path.is_file():
         raise ReleaseError(
             f"The index page links {link!r}; there is no file {path.name} beside it.",

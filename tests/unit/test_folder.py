@@ -1,10 +1,11 @@
 """Folders of archives as people lay them out, with an index page or without."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ReleaseError, SettingError
+from pipeline.errors import ReleaseError, SettingError, SourceError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.sources import open_source
@@ -42,13 +43,41 @@ def lay_out(place: Path, *names: str, links: tuple[str, ...] | None = None) -> P
 def test_links_lead_to_the_files_beside_the_page(tmp_path, link, file):
     place = lay_out(tmp_path / "kiosk", file, links=("index.css", link, "202308-National-2022-import.zip"))
     [offer] = offers(place)
-    assert (offer.name, offer.path, offer.origin) == (Path(file).name, place / file, link)
+    assert (offer.name, offer.path, offer.origin) == (Path(file).name, place / file, link.removesuffix("#y"))
 
 
 def test_a_page_gives_only_what_it_links_by_name(tmp_path):
     other = "202402-Regional-2023-export.zip"
     place = lay_out(tmp_path, NAME, other, "202502-Regional-2024-import.zip", links=(NAME, other))
     assert [offer.name for offer in offers(place)] == [other, NAME]
+
+
+def test_links_to_the_same_file_count_once_and_files_of_the_same_name_are_all_offered(tmp_path):
+    other = f"2025-08/{NAME}"
+    place = lay_out(tmp_path, NAME, other, links=(f"./{NAME}", NAME, other, f"{NAME}#haut"))
+    assert [(offer.origin, offer.path) for offer in offers(place)] == [(f"./{NAME}", place / NAME), (other, place / other)]
+
+
+def test_a_saved_page_with_a_base_and_other_names(tmp_path):
+    lay_out(tmp_path, "2025/exports.zip", links=("exports.zip",))
+    page = (tmp_path / "index.html").read_bytes()
+    (tmp_path / "index.html").write_bytes(b"<base href='https://www.douane.gouv.fr/2025/'>" + page)
+    with pytest.raises(ReleaseError, match=r"1 of them to ZIP files \(exports.zip\)"):
+        offers(tmp_path)
+    [offer] = offers(tmp_path, re.compile("exports"))
+    assert (offer.origin, offer.path) == ("https://www.douane.gouv.fr/2025/exports.zip", tmp_path / "2025/exports.zip")
+
+
+def test_a_folder_that_cannot_be_read_is_the_source_s_fault(tmp_path, monkeypatch):
+    (lay_out(tmp_path, NAME) / "index.html").mkdir()
+    with pytest.raises(SourceError, match="Is a directory") as caught:
+        offers(tmp_path)
+    assert all((caught.value.where, caught.value.cause, caught.value.remedy))
+    (tmp_path / "index.html").rmdir()
+    source = open_source(Settings(source=str(tmp_path), home=tmp_path), Paths(tmp_path))
+    (tmp_path / NAME).unlink()
+    with pytest.raises(SourceError, match="No such file"):
+        source.fetch(source.offers[0], tmp_path)
 
 
 def test_a_link_to_a_missing_file(tmp_path):
@@ -87,6 +116,6 @@ def test_sources_of_the_same_name_are_told_apart(tmp_path):
 
 
 def test_a_source_that_does_not_exist(tmp_path):
-    with pytest.raises(SettingError, match="is neither") as caught:
+    with pytest.raises(SettingError, match="is none of them") as caught:
         open_source(Settings(source=str(tmp_path / "nulle part"), home=tmp_path), Paths(tmp_path))
     assert all((caught.value.where, caught.value.cause, caught.value.remedy))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.archive import inspect as module
-from pipeline.archive.inspect import inspect, is_archive_name, read_labels
+from pipeline.archive.inspect import inspect, read_labels
 from pipeline.errors import ReleaseError
+from pipeline.settings import ARCHIVE
 from tests.archives import text, write_archive, year
 
 NAME = "202502-Regional-2024-export.zip"
@@ -33,10 +34,11 @@ def refused(path: Path, check: str) -> ReleaseError:
         ("202202-Regional-2021-import.zip", "Regional-2021-import/Regional_2021_Import.txt", "I", "202202"),
         ("202502-Regional-2024-import.zip", "region_2024_import.TXT", "I", "202502"),
         ("202502-Regional-2024-export.zip", "a/b/c/Region_2024_Export.txt", "E", "202502"),
+        ("202508-Regional-2024-export_0.zip", "Region_2024_Export.txt", "E", "202508"),
     ],
 )
 def test_every_generation_is_known(tmp_path, name, member, flux, vintage):
-    assert is_archive_name(name)
+    assert ARCHIVE.search(name)
     contents = inspect(
         write_archive(tmp_path / name, year(flux), member=member, others={"Lisez-moi.txt": b"x", "notice.pdf": b"%PDF"})
     )
@@ -49,7 +51,7 @@ def test_every_generation_is_known(tmp_path, name, member, flux, vintage):
     "name", ["202308-National-2022-import.zip", "region_18.zip", "202502-Regional-2024-export.zip.html", "Regional-2024.zip"]
 )
 def test_other_products_are_not_taken_for_releases(name):
-    assert not is_archive_name(name)
+    assert not ARCHIVE.search(name)
 
 
 def test_the_flow_is_the_member_s_even_when_the_file_is_named_otherwise(tmp_path):
@@ -63,6 +65,23 @@ def test_without_a_month_in_its_name_the_newest_member_dates_an_archive(tmp_path
         archive.writestr(zipfile.ZipInfo("Region_2024_Export.txt", (2025, 2, 7, 8, 0, 0)), text(year()))
         archive.writestr(zipfile.ZipInfo("Lisez-moi.txt", (2024, 1, 1, 0, 0, 0)), "x")
     assert inspect(path).vintage == "202502"
+
+
+@pytest.mark.parametrize(
+    ("origin", "member", "vintage"),
+    [
+        ("https://www.douane.gouv.fr/sites/default/files/2025-02/07/exports.zip", "Region_2024_Export.txt", "202502"),
+        ("https://mirror.example/2019-03/2025/02/exports.zip", "Region_2024_Export.txt", "202502"),
+        ("https://mirror.example/2025-13/exports.zip", "Region_2024_Export.txt", "198001"),
+        ("/srv/2025-02/exports.zip", "Region_2024_Export.txt", "198001"),
+        ("https://mirror.example/2025-02/07/exports.zip", "202505-regional/REGIONAL_CPF4PAYSE.txt", "202505"),
+    ],
+)
+def test_the_member_or_the_address_dates_an_archive_whose_name_does_not(tmp_path, origin, member, vintage):
+    with zipfile.ZipFile(tmp_path / "exports.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(member), text(year()))
+    found = inspect(tmp_path / "exports.zip", "exports.zip", origin).vintage
+    assert found == (module.UNDATED if vintage == "198001" else vintage)
 
 
 def test_the_example_is_told_by_the_comment(tmp_path):
