@@ -100,16 +100,13 @@ def run_plain() -> None:
 
 def _plain_marts() -> None:
     from pipeline import dbt
-    from pipeline.archive import store, tables
+    from pipeline.archive import intake, tables
     from pipeline.paths import Paths
     from pipeline.settings import Settings
-    from pipeline.sources import open_source
 
     settings = Settings()
     paths = Paths(settings.home)
-    source = open_source(settings, paths)
-    kept = [store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / source.id) for offer in source.offers]
-    releases = tables.build(kept, paths.raw_tables)
+    releases = tables.build(intake.take(settings, paths).kept, paths.raw_tables)
     dbt.manifest()
     dbt.build(paths, settings.niveau_produit, tables.choose_period(releases, settings.periode))
 

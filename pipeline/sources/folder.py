@@ -3,23 +3,14 @@
 Add here: ways in which people lay out such a folder. Keep out: reading the archives (`archive/`).
 """
 
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from os.path import normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pipeline.archive.fetch import Offer
 from pipeline.archive.inspect import is_archive_name
 from pipeline.errors import ReleaseError
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One archive on offer."""
-
-    name: str
-    path: Path
-    origin: str
 
 
 class _Links(HTMLParser):
@@ -42,10 +33,10 @@ def offers(place: Path) -> list[Offer]:
     index = place / "index.html"
     if index.exists():
         names = linked_archives(index.read_text(encoding="utf-8", errors="replace"))
-        found = [Offer(name, _beside(place, link), link) for name, link in sorted(names.items())]
+        found = [Offer(name, link, _beside(place, link)) for name, link in sorted(names.items())]
     else:
         found = [
-            Offer(path.name, path, str(path))
+            Offer(path.name, str(path), path)
             for path in sorted(place.iterdir())
             if path.suffix.lower() == ".zip" and path.is_file() and not path.name.startswith(".")  # ._x.zip: a Mac's shadow
         ]
