@@ -129,11 +129,12 @@ def _movements(arrival: Kept, former: dict[str, Kept], tables_folder: Path) -> l
             dict(zip(("departement", "a129", "pays", "valeur_avant_eur", "valeur_eur"), row, strict=True))
             for row in con.execute(
                 f"""
-                select departement_code, a129_code, pays_code,
-                    coalesce(sum(avant), 0)::bigint as avant, coalesce(sum(apres), 0)::bigint as apres
-                from ({" union all ".join(parts)})
-                group by departement_code, a129_code, pays_code
-                having avant != apres
+                select * from (
+                    select departement_code, a129_code, pays_code,
+                        coalesce(sum(avant), 0)::bigint as avant, coalesce(sum(apres), 0)::bigint as apres
+                    from ({" union all ".join(parts)}) group by departement_code, a129_code, pays_code
+                )
+                where avant != apres
                 order by abs(apres - avant) desc, departement_code, a129_code, pays_code
                 limit {LARGEST}
                 """

@@ -95,21 +95,25 @@ def take_in(source: Source, folder: Path, tables_folder: Path) -> Taken:
 
 
 def _take_one(source: Source, offer: Offer, folder: Path, tables_folder: Path) -> list[Kept]:
+    """The arrival that an offer is, if it is one."""
     last = store.newest(folder).get(offer.origin)
-    whole = last is not None and store.is_whole(folder, last)
-    known = Validators(last["etag"], last["last_modified"], last["bytes"]) if last and whole and "etag" in last else None
+    known = None
+    if last and store.is_whole(folder, last):
+        known = Validators(last.get("etag"), last.get("last_modified"), last["bytes"])
     fetched = source.fetch(offer, folder, known)
     if fetched is None:
         return []
-    received = _receive(fetched.path, offer.name)
-    with writing(folder):
-        facts = rows.extract(received, tables_folder)
-    about = {"rows": facts["lignes"], "euros": facts["valeur_eur"], "quarters": facts["trimestres"].split()}
-    if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
-        received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
-    kept = store.keep(received, origin=offer.origin, folder=folder, validators=fetched.validators, about=about)
-    if offer.path is None:
-        fetched.path.unlink(missing_ok=True)
+    try:
+        received = _receive(fetched.path, offer.name)
+        with writing(folder):
+            facts = rows.extract(received, tables_folder)
+        if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
+            received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
+        about = {"rows": facts["lignes"], "euros": facts["valeur_eur"], "quarters": facts["trimestres"].split()}
+        kept = store.keep(received, origin=offer.origin, folder=folder, validators=fetched.validators, about=about)
+    finally:
+        if offer.path is None:
+            fetched.path.unlink(missing_ok=True)
     return [] if last and last["hash"] == f"sha256:{received.sha256}" else [kept]
 
 

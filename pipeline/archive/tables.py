@@ -157,6 +157,7 @@ def choose_period(releases: list[Release], wanted: str | None) -> str:
     periode = wanted or (str(years[-1]) if years else None)
     if periode and all(quarter in quarters[flux] for quarter in quarters_of(periode) for flux in "EI"):
         return periode
+    whole = [q for q in sorted(quarters["E"] & quarters["I"]) if all(set(quarters_of(q)) <= quarters[flux] for flux in "EI")]
     asked = f"the period {wanted}" if wanted else "a year"
     found = "; ".join(
         f"{name}: {' '.join(sorted(quarters[flux])) or 'nothing'}" for flux, name in (("E", "exports"), ("I", "imports"))
@@ -166,7 +167,8 @@ def choose_period(releases: list[Release], wanted: str | None) -> str:
         where=", ".join(release.nom for release in releases),
         cause="one flow or some quarters were not downloaded, or the customs have not published them yet"
         + (f"; complete years: {', '.join(map(str, years))}" if years else ""),
-        remedy="add the missing archives and run again, or ask for another period with --periode",
+        remedy="add the missing archives and run again, or ask for "
+        + (f"the four quarters that end in {whole[-1]}: --periode {whole[-1]}" if whole else "another period with --periode"),
         check="a_whole_period_is_present",
     )
 
