@@ -158,10 +158,8 @@ def _told(rapport: dict[str, Any]) -> Comparison:
         parts = [f"first release of {rapport['flux']}s, {' '.join(by_statut[AJOUTE])}"]
     if by_statut[REVISE]:
         parts.append(euros(rapport["ecart_revise_eur"], signe=True))
-    if rapport["trimestres_absents"]:
-        parts.append(
-            f"without {' '.join(quarter['trimestre'] for quarter in rapport['trimestres_absents'])}, which stand as before"
-        )
+    if absent := " ".join(quarter["trimestre"] for quarter in rapport["trimestres_absents"]):
+        parts.append(f"without {absent} (the former release stands there)")
     line = f"  {rapport['archive']} ({rapport['flux']}, vintage {rapport['millesime']}): {', '.join(parts)}"
     return Comparison(rapport, line, _texte(rapport))
 
@@ -182,7 +180,7 @@ def _texte(rapport: dict[str, Any]) -> str:
     lines = [
         f"# {rapport['archive']}",
         "",
-        f"Millésime {mois(rapport['millesime'])}, {rapport['flux']}ations, {rapport['rang']}ᵉ arrivée."
+        f"Millésime {mois(rapport['millesime'])}, {rapport['flux']}ations, arrivée nº {rapport['rang']}."
         + (" Première publication gardée de ce flux." if rapport["est_premiere"] else ""),
         *table(
             "trimestre | statut | lignes avant | lignes | valeur avant | valeur | écart",

@@ -117,7 +117,8 @@ def test_an_undated_archive_is_as_old_as_its_quarters(tmp_path, paths):
 
 
 def test_a_second_intake_finds_nothing_new(tmp_path, paths):
-    lay(tmp_path), lay(tmp_path, IMPORT)
+    lay(tmp_path)
+    lay(tmp_path, IMPORT)
     first = take(tmp_path, paths)
     before = {path: path.stat().st_mtime_ns for path in paths.raw.rglob("*")}
     again = take(tmp_path, paths)
@@ -292,7 +293,8 @@ def test_bytes_that_are_offered_elsewhere_are_not_withdrawn(tmp_path, paths):
 
 
 def test_an_incomplete_list_withdraws_nothing(tmp_path, paths):
-    lay(tmp_path), lay(tmp_path, IMPORT)
+    lay(tmp_path)
+    lay(tmp_path, IMPORT)
     whole = take(tmp_path, paths)
     assert len(whole.kept) == 2
     partial = Source("source", "x", [Offer(IMPORT, str(tmp_path / IMPORT), tmp_path / IMPORT)], [gone(None)])

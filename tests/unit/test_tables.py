@@ -301,6 +301,20 @@ def test_an_incomplete_period_is_refused_with_the_quarters_found(releases, wante
     assert all((error.where, error.cause, error.remedy))
 
 
+def test_five_last_quarters_name_the_rolling_period_to_ask_for(tmp_path):
+    quarters = [(2, 2024), (3, 2024), (4, 2024), (1, 2025), (2, 2025)]
+    five = [
+        build(tmp_path / flux, [row(flux, *quarter) for quarter in quarters], f"202508-stat-regional-ce-{word}.zip")
+        for flux, word in (("E", "export"), ("I", "import"))
+    ]
+    with pytest.raises(DataError, match="--periode 2025T2") as caught:
+        tables.choose_period(five, None)
+    assert "complete years" not in caught.value.cause
+    assert [tables.choose_period(five, periode) for periode in ("2025T1", "2025T2")] == ["2025T1", "2025T2"]
+    with pytest.raises(DataError, match="2024T2 2024T3 2024T4 2025T1 2025T2"):
+        tables.choose_period(five, "2024")
+
+
 def test_three_quarters_are_no_year(releases, tmp_path):
     three = [build(tmp_path / flux, year(flux, trimestres=(1, 2, 3)), {"E": NAME, "I": IMPORT}[flux]) for flux in "EI"]
     with pytest.raises(DataError, match="exports: 2024T1 2024T2 2024T3; imports: 2024T1 2024T2 2024T3"):
