@@ -45,10 +45,13 @@ def build(
     periode: Annotated[
         str | None, typer.Option(help="`2024`, or `2025T3`: four quarters ending there. Default: latest year.")
     ] = None,
+    vintage: Annotated[
+        str | None, typer.Option(help="`202502`: the fiches as known that month, from the kept archives. Default: the newest.")
+    ] = None,
 ) -> None:
     """Build the fiches: all 100 départements, régions and France, or a few départements."""
     try:
-        _build(source, home, departement or [], periode)
+        _build(source, home, departement or [], periode, vintage)
     except ComexError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
@@ -63,11 +66,11 @@ def dev(port: Annotated[int, typer.Option(help="Port of the UI, on this machine 
     os.execv(dagster, [dagster, "dev", "--workspace", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)])
 
 
-def _build(source: str | None, home: Path | None, codes: list[str], periode: str | None) -> None:
+def _build(source: str | None, home: Path | None, codes: list[str], periode: str | None, vintage: str | None) -> None:
     start = time.perf_counter()
-    for name, value in (("COMEX_SOURCE", source), ("COMEX_HOME", home), ("COMEX_PERIODE", periode)):
+    for name, value in {"SOURCE": source, "HOME": home, "PERIODE": periode, "VINTAGE": vintage}.items():
         if value is not None:
-            os.environ[name] = str(value)
+            os.environ[f"COMEX_{name}"] = str(value)
     settings = Settings()
     paths = Paths(settings.home)
     wanted = [territoires.departement(code).code for item in codes for code in item.replace(",", " ").split()]
@@ -175,9 +178,20 @@ def _summary(settings: Settings, paths: Paths, wanted: list[str], seconds: float
     lines = [
         f"{nombre(sum(r.lignes for r in releases))} rows read from {len(releases)} archives"
         + (" (example data)" if any(r.est_exemple for r in releases) else ""),
+        _arrivals(),
         f"period {marts.periode}: France exports {millions(france['export'])}, imports {millions(france['import'])}",
         f"{made} fiches of départements, with those of the régions and of France",
         f"open {paths.index}",
         f"{seconds:.0f} s",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _arrivals() -> str:
+    """What came into the archive, as the raw step recorded it."""
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        record = instance.get_latest_materialization_event(dg.AssetKey(["raw", "archives"]))
+    made = record.asset_materialization if record else None
+    return str(made.metadata["arrivals"].value) if made else ""

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
         "example", description="`example`, `douane`, the http(s) address of an index page, or a folder of archives."
     )
     periode: str | None = Field(None, description="`2024`, or `2025T3` for the four quarters that end there. None: latest year.")
+    vintage: str | None = Field(None, description="`202502`: the fiches as known at that month. None: the newest releases.")
     niveau_produit: Literal["A38", "A129", "CPF4"] = Field("A129", description="Level of the goods in charts and tables.")
     quarantaine_max_pct: float = Field(1.0, description="Blocked above: share of a flow's euros that codes unknown to us carry.")
     logo: Path | None = Field(None, description="An SVG or PNG shown on the cover; none by default.")
@@ -105,5 +106,19 @@ class Settings(BaseSettings):
                 where="--periode or COMEX_PERIODE",
                 cause="a typing error, or another notation of quarters",
                 remedy="write the year in four digits, followed by T1 to T4 for rolling quarters",
+            )
+        return str(value)
+
+    @field_validator("vintage", mode="before")
+    @classmethod
+    def _vintage_shape(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not re.fullmatch(r"20\d\d(0[1-9]|1[0-2])", str(value)):
+            raise SettingError(
+                f"A vintage is a year and a month such as 202502; found {value!r}.",
+                where="--vintage or COMEX_VINTAGE",
+                cause="a typing error, or another notation of months",
+                remedy="write the year in four digits and the month in two; comex tells the vintages kept if none is as old",
             )
         return str(value)

@@ -12,10 +12,11 @@ from functools import cache
 from pathlib import Path
 
 from pipeline import dbt
-from pipeline.archive import store, tables
+from pipeline.archive import intake, store, tables
+from pipeline.archive.inspect import Received, digest, inspect
 from pipeline.marts import Marts
 from pipeline.paths import SEEDS, Paths
-from pipeline.sources import folder
+from pipeline.sources import Source, folder
 
 FLUX = {"E": "Export", "I": "Import"}
 # More partners and goods than the ten that a figure names, so that « Autres » has something to hold.
@@ -111,8 +112,15 @@ def write_archive(
     return path
 
 
-def keep(path: Path, store_folder: Path) -> store.Kept:
-    return store.keep(path, name=path.name, origin=str(path), folder=store_folder)
+def keep(path: Path, store_folder: Path, *, name: str | None = None, origin: str | None = None) -> store.Kept:
+    """An archive in the store, its rows not judged."""
+    received = Received(name or path.name, path, digest(path), inspect(path, name))
+    return store.keep(received, origin=origin or str(path), folder=store_folder)
+
+
+def take(place: Path, paths: Paths) -> intake.Taken:
+    """What a folder offers, in the archive `raw/source`."""
+    return intake.take_in(Source("source", str(place), folder.offers(place)), paths.raw / "source", paths.raw_tables)
 
 
 @dataclass(frozen=True)
@@ -130,15 +138,12 @@ class Warehouse:
         return Marts(self.paths.marts, self.periode)
 
 
-def build_warehouse(source: Path, home: Path, *, niveau_produit: str = "A129", periode: str | None = None) -> Warehouse:
+def build_warehouse(
+    source: Path, home: Path, *, niveau_produit: str = "A129", periode: str | None = None, vintage: str | None = None
+) -> Warehouse:
     """Archives kept, tables built, `dbt build` run: the pipeline up to the marts, without Dagster."""
     paths = Paths(home)
-    kept = [
-        store.keep(offer.path, name=offer.name, origin=offer.origin, folder=paths.raw / "source")
-        for offer in folder.offers(source)
-        if offer.path
-    ]
-    releases = tables.build(kept, paths.raw_tables)
+    releases = tables.build(take(source, paths).kept, paths.raw_tables, vintage=vintage)
     chosen = tables.choose_period(releases, periode)
     dbt.build(paths, niveau_produit, chosen)
     return Warehouse(source, paths, releases, chosen, niveau_produit)

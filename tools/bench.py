@@ -63,16 +63,6 @@ def marts(work: Path) -> None:
     )
 
 
-def years(work: Path) -> None:
-    """Twenty years to marts beside two: cost and memory must not grow faster than the rows."""
-    for name in ("kiosk_two_years", "kiosk_twenty_years"):
-        step(name, work / name)
-    homes = [work / "kiosk_twenty_years", work / "kiosk_two_years"]
-    (ours, memory), (peer, peer_memory) = (step("marts", home, COMEX_SOURCE=str(home / "kiosk")) for home in homes)
-    tell("raw to marts, twenty years, 40 million rows", ours, memory, "two years, 4 million rows", peer, peer_memory)
-    print(f"{ours / peer:.1f} times the time for ten times the rows")
-
-
 def figures(work: Path) -> None:
     """All figures as SVG in one browser, beside `write_image` one by one."""
     home = work / "dagster"
@@ -110,18 +100,13 @@ def run_plain() -> None:
 
 def _plain_marts() -> None:
     from pipeline import dbt
-    from pipeline.archive import store, tables
+    from pipeline.archive import intake, tables
     from pipeline.paths import Paths
     from pipeline.settings import Settings
-    from pipeline.sources import open_source
 
     settings = Settings()
     paths = Paths(settings.home)
-    source = open_source(settings, paths)
-    folder = paths.raw / source.id
-    got = [(offer, fetched.path) for offer in source.offers if (fetched := source.fetch(offer, folder))]
-    kept = [store.keep(path, name=offer.name, origin=offer.origin, folder=folder) for offer, path in got]
-    releases = tables.build(kept, paths.raw_tables)
+    releases = tables.build(intake.take(settings, paths).kept, paths.raw_tables)
     dbt.manifest()
     dbt.build(paths, settings.niveau_produit, tables.choose_period(releases, settings.periode))
 
@@ -144,25 +129,11 @@ def run_plain_fiches() -> None:
 
 def run_kiosk_2024() -> None:
     """The example's archives of one year."""
-    _kiosk(range(2024, 2025))
-
-
-def run_kiosk_two_years() -> None:
-    """Those of two years."""
-    _kiosk(range(2023, 2025))
-
-
-def run_kiosk_twenty_years() -> None:
-    """Those of twenty years."""
-    _kiosk(range(2005, 2025))
-
-
-def _kiosk(annees: range) -> None:
     from pipeline.paths import Paths
     from pipeline.settings import Settings
     from pipeline.sources import example
 
-    example.generate(Paths(Settings().home).kiosk, annees=annees)
+    example.generate(Paths(Settings().home).kiosk, annees=(2024,))
 
 
 def run_marts() -> None:
@@ -224,5 +195,5 @@ if __name__ == "__main__":
     else:
         print("| what | time | memory | beside | time | memory |\n|---|--:|--:|---|--:|--:|")
         with tempfile.TemporaryDirectory(prefix="comex-bench-") as folder:
-            for name in sys.argv[1:] or ("country", "marts", "years", "figures", "pdfs"):
+            for name in sys.argv[1:] or ("country", "marts", "figures", "pdfs"):
                 globals()[name](Path(folder))

@@ -5,6 +5,7 @@ Add here: one more thing that a customs archive must satisfy before its rows are
 """
 
 import csv
+import hashlib
 import io
 import re
 import zipfile
@@ -20,6 +21,7 @@ DATED_ADDRESS = re.compile(r"^https?://.*/(20\d\d)[-/]?(0[1-9]|1[0-2])/")
 UNDATED = "209912"  # a vintage for archives without any date: it forbids no quarter
 EXAMPLE_MARK = "Données d'exemple"
 MAX_BYTES = 8 * 1024**3  # unpacked, all members: a forty-million-row archive is about 1.5 GB; more is a bomb
+MAX_LABEL_BYTES = 64 * 1024**2  # unpacked, one label member: the real ones are below 100 kB, and are read whole
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,27 @@ class Contents:
     flux: str  # I or E
     vintage: str  # AAAAMM
     est_exemple: bool
+
+
+@dataclass(frozen=True)
+class Received:
+    """The bytes at `path`, published as `name`, and what they hold."""
+
+    name: str
+    path: Path
+    sha256: str
+    contents: Contents
+
+    @property
+    def id(self) -> str:
+        """First 12 digits of the sha256: what rows and tables are marked with."""
+        return self.sha256[:12]
+
+
+def digest(file: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def inspect(path: Path, name: str | None = None, origin: str = "") -> Contents:
@@ -141,9 +164,12 @@ def _stays_in_its_folder(members: list[zipfile.ZipInfo], path: Path) -> None:
 
 def _is_not_a_bomb(members: list[zipfile.ZipInfo], path: Path) -> None:
     total = sum(member.file_size for member in members)
-    if total > MAX_BYTES:
+    label = max((member.file_size for member in members if LABEL_MEMBER.search(member.filename)), default=0)
+    if total > MAX_BYTES or label > MAX_LABEL_BYTES:
+        limit, found = (MAX_BYTES, total) if total > MAX_BYTES else (MAX_LABEL_BYTES, label)
+        what = "" if total > MAX_BYTES else " for a label file"
         raise ReleaseError(
-            f"At most {MAX_BYTES:,} bytes were expected once unpacked; {path.name} announces {total:,}.",
+            f"At most {limit:,} bytes were expected once unpacked{what}; {path.name} announces {found:,}.",
             where=str(path),
             cause="not a release of the customs, whose year is below 100 MB",
             remedy="do not unpack it; take the archive from the customs' own page",

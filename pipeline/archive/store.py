@@ -1,18 +1,25 @@
 """Archives kept as they came, with a manifest; the same bytes are never stored twice.
 
-The manifest is a Frictionless Data Package (`datapackage.json`), one per source. Add here: facts about an archive's
-arrival. Keep out: its contents (`inspect.py`, `tables.py`).
+The manifest is a Frictionless Data Package (`datapackage.json`), one per source. Its resources are the log of arrivals, in
+order: only ever added to, whatever the clock says. Add here: facts about an archive's arrival. Keep out: its contents
+(`inspect.py`, `tables.py`), who asks for it (`intake.py`).
+
+Files are written aside, synced and renamed, and an archive's before the manifest that names it: a process that is killed
+leaves the former state or the new one.
 """
 
-import hashlib
 import json
 import os
+import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from pipeline.archive.inspect import Contents, inspect
+from pipeline.archive.fetch import Validators
+from pipeline.archive.inspect import Received, digest, inspect
 from pipeline.errors import ReleaseError
 from pipeline.outputs import writing
 
@@ -21,69 +28,160 @@ LICENCE = {
     "title": "Licence Ouverte 2.0",
     "path": "https://www.etalab.gouv.fr/licence-ouverte-open-licence/",
 }
+PRODUCER = {"title": "DGDDI (Douanes), statistiques régionales et départementales du commerce extérieur"}
+SPEC_PATH = re.compile(r"(?!.*\.\.)[^./~].*")  # what a Data Package takes for an address or path of a source
+Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One archive of the store. `rang` is its order of arrival in this store, from 1."""
+class Kept(Received):
+    """One arrival in the store. `rang` is its place in the log, from 1: its order of arrival."""
 
-    name: str
-    path: Path
-    sha256: str
     size: int
     origin: str
-    archived_at: str
+    archived_at: str  # ISO 8601, UTC; never before that of the arrival before
     rang: int
-    contents: Contents
-
-    @property
-    def id(self) -> str:
-        """First 12 digits of the sha256: what rows and tables are marked with."""
-        return self.sha256[:12]
 
 
-def keep(file: Path, *, name: str, origin: str, folder: Path) -> Kept:
-    """Inspect `file`, published as `name` at `origin`, and keep it under `folder`/vintage unless the same bytes are there.
+def keep(
+    received: Received, *, origin: str, folder: Path, validators: Validators | None = None, about: Entry | None = None
+) -> Kept:
+    """Keep what arrived from `origin` under `folder`/vintage, and log it unless the last arrival from there had these bytes.
 
-    Raises ReleaseError if the archive is not what it should be; nothing is kept then.
+    `about` is what else the log shall say of it. Damaged bytes of the store are replaced by these. The caller has judged
+    the archive, rows included.
     """
-    contents = inspect(file, name, origin)
-    sha256 = _sha256(file)
-    manifest = _read_manifest(folder)
-    entry = next((r for r in manifest["resources"] if r["hash"] == f"sha256:{sha256}" and r["title"] == name), None)
-    twin = next((r for r in manifest["resources"] if r["hash"] == f"sha256:{sha256}"), None)
-    if twin and _sha256_if_there(folder / twin["path"]) != sha256:
-        (folder / twin["path"]).unlink(missing_ok=True)  # the kept copy was damaged: keep the good bytes again, in its place
-    if entry is None:
-        target = twin["path"] if twin else f"{contents.vintage}/{sha256[:12]}-{name}"
-        entry = {
-            "name": f"{Path(name).stem}-{sha256[:12]}".lower(),
-            "title": name,
-            "path": target,
-            "format": "zip",
-            "mediatype": "application/zip",
-            "bytes": file.stat().st_size,
-            "hash": f"sha256:{sha256}",
-            "sources": [{"title": origin, "path": origin}],
-            "archived_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "vintage": contents.vintage,
-            "flux": contents.flux,
-            "est_exemple": contents.est_exemple,
-        }
-        manifest["resources"].append(entry)
-    kept = folder / entry["path"]
+    manifest, before = _read_manifest(folder), _read_manifest(folder)
+    resources, hashed = manifest["resources"], f"sha256:{received.sha256}"
+    entry = next((e for e in reversed(resources) if _origin(e) == origin), None)
+    if entry is None or entry["hash"] != hashed:
+        twin = next((e for e in resources if e["hash"] == hashed), None)
+        entry = _entry(received, origin, resources, twin["path"] if twin else None) | (about or {})
+        resources.append(entry)
+    entry.pop("withdrawn_since", None)
+    entry |= {"etag": validators.etag, "last_modified": validators.last_modified} if validators else {}
     with writing(folder):
-        if not kept.exists():
-            _copy_whole(file, kept)
-        _write_manifest(folder, manifest)
-    rang = 1 + manifest["resources"].index(entry)
-    return Kept(name, kept, sha256, entry["bytes"], origin, entry["archived_at"], rang, contents)
+        if not is_whole(folder, entry):
+            _copy_whole(received.path, folder / entry["path"])
+        if manifest != before:
+            _write_manifest(folder, manifest)
+    return _kept(folder, entry, 1 + resources.index(entry), received)
 
 
-def _read_manifest(folder: Path) -> dict:
+def entries(folder: Path) -> list[Entry]:
+    """The log of arrivals as it stands in the manifest, oldest first."""
+    return _read_manifest(folder)["resources"]
+
+
+def newest(folder: Path) -> dict[str, Entry]:
+    """The last arrival from each origin."""
+    return {_origin(entry): entry for entry in entries(folder)}
+
+
+def is_whole(folder: Path, entry: Entry) -> bool:
+    """Are the bytes of this arrival there as they came?"""
+    path = folder / entry["path"]
+    return path.is_file() and entry["hash"] == f"sha256:{_digest(path, path.stat().st_size, path.stat().st_mtime_ns)}"
+
+
+def kept(folder: Path) -> list[Kept]:
+    """All arrivals, oldest first, each read and compared with its sha256.
+
+    Raises ReleaseError at the first whose bytes are lost or damaged.
+    """
+    found = []
+    for rang, entry in enumerate(entries(folder), start=1):
+        path = folder / entry["path"]
+        if not is_whole(folder, entry):
+            size = f"{path.stat().st_size:,} bytes with another sha256" if path.exists() else "no file"
+            raise ReleaseError(
+                f"The kept archive {entry['title']} was expected ({entry['bytes']:,} bytes, {entry['hash']}); found {size}.",
+                where=str(path),
+                cause="a disk that failed, or a file that was altered or deleted by hand; the source no longer offers these bytes",
+                remedy=f"restore the file from a backup or put the archive back on offer; or, to do without it,"
+                f" take its entry out of {folder / 'datapackage.json'}",
+            )
+        contents = replace(inspect(path, entry["title"]), vintage=entry["vintage"])
+        received = Received(entry["title"], path, entry["hash"].removeprefix("sha256:"), contents)
+        found.append(_kept(folder, entry, rang, received))
+    return found
+
+
+def note_withdrawn(folder: Path, origins: set[str]) -> dict[str, tuple[str, bool]]:
+    """Log that these origins, and no others, offer their archives no more: since when, and whether that is new."""
+    manifest = _read_manifest(folder)
+    before = newest(folder)
+    for origin, entry in {_origin(entry): entry for entry in manifest["resources"]}.items():
+        since = entry.pop("withdrawn_since", None)
+        if origin in origins:
+            entry["withdrawn_since"] = since or _now(manifest["resources"])
+    last = {_origin(entry): entry for entry in manifest["resources"]}
+    if last != before:
+        with writing(folder):
+            _write_manifest(folder, manifest)
+    return {o: (last[o]["withdrawn_since"], "withdrawn_since" not in before[o]) for o in sorted(origins)}
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a killed run left half copied."""
+    for left in folder.glob("[0-9]*/*.part"):
+        left.unlink()
+
+
+def _entry(received: Received, origin: str, resources: list[Entry], twin: str | None) -> Entry:
+    stem = re.sub(r"[^a-z0-9._-]+", "-", Path(received.name).stem.lower())
+    name = f"{stem}-{received.id}"
+    file = re.sub(r"[^\w.-]+|\.\.+", "-", received.name)[-120:]
+    return {
+        "name": f"{name}-{len(resources) + 1}" if any(e["name"] == name for e in resources) else name,
+        "title": received.name,
+        "path": twin or f"{received.contents.vintage}/{received.id}-{file}",
+        "format": "zip",
+        "mediatype": "application/zip",
+        "bytes": received.path.stat().st_size,
+        "hash": f"sha256:{received.sha256}",
+        "sources": [{"title": origin} | ({"path": origin} if SPEC_PATH.fullmatch(origin) else {})],
+        "archived_at": _now(resources),
+        "vintage": received.contents.vintage,
+        "flux": received.contents.flux,
+        "est_exemple": received.contents.est_exemple,
+    }
+
+
+def _now(resources: list[Entry]) -> str:
+    """The clock, or the last arrival's time where the clock went backwards."""
+    return max([datetime.now(UTC).isoformat(timespec="seconds"), *(entry["archived_at"] for entry in resources[-1:])])
+
+
+def _origin(entry: Entry) -> str:
+    return entry["sources"][0]["title"]
+
+
+def _kept(folder: Path, entry: Entry, rang: int, received: Received) -> Kept:
+    path = folder / entry["path"]
+    return Kept(
+        entry["title"],
+        path,
+        received.sha256,
+        received.contents,
+        size=entry["bytes"],
+        origin=_origin(entry),
+        archived_at=entry["archived_at"],
+        rang=rang,
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "datapackage.json"
     if not path.exists():
-        return {"profile": "data-package", "name": folder.name, "licenses": [LICENCE], "resources": []}
+        return {
+            "profile": "data-package",
+            "name": folder.name.lower(),
+            "title": "Archives des Douanes, gardées telles que publiées",
+            "licenses": [LICENCE],
+            "sources": [PRODUCER],
+            "resources": [],
+        }
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -95,30 +193,43 @@ def _read_manifest(folder: Path) -> dict:
         ) from error
 
 
-def _write_manifest(folder: Path, manifest: dict) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / "datapackage.json.part"
-    aside.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    aside.replace(folder / "datapackage.json")
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    write_whole(folder / "datapackage.json", json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write aside, sync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    move_whole(aside, path)
 
 
 def _copy_whole(file: Path, target: Path) -> None:
-    """Copy aside, then rename: a killed process leaves no half archive under a good name."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(target.name + ".part")
     try:
         shutil.copyfile(file, aside)
-        with aside.open("rb+") as written:
-            os.fsync(written.fileno())
-        aside.replace(target)
+        move_whole(aside, target)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def move_whole(aside: Path, target: Path) -> None:
+    """Sync a file written aside, and rename it to its place."""
+    _sync(aside)
+    aside.replace(target)
+    _sync(target.parent)
 
 
-def _sha256_if_there(file: Path) -> str | None:
-    return _sha256(file) if file.exists() else None
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+@cache
+def _digest(path: Path, size: int, mtime_ns: int) -> str:
+    return digest(path)

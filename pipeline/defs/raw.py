@@ -4,35 +4,25 @@ Add here: a check on files and rows as they came. Keep out: the verdicts themsel
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
-from pipeline.archive import store, tables
+from pipeline.archive import intake, tables
+from pipeline.archive.intake import BLOCKING
 from pipeline.defs.partitions import ONE_RUN
 from pipeline.defs.resources import Workspace, told
 from pipeline.errors import ComexError
 from pipeline.progress import stage
-from pipeline.sources import open_source
 
 TABLES = {
-    "echanges": "Rows of the data members, typed, nothing dropped.",
+    "echanges": "Rows of the data members of the archives that stand for some quarter, typed, nothing dropped.",
     "releases": "One row an archive of this run: vintage, flow, rows, euros.",
     "libelles": "Rows of the companion label files.",
 }
 ARCHIVES = dg.AssetKey(["raw", "archives"])
 ECHANGES = dg.AssetKey(["raw", "echanges"])
-
-BLOCKING = {
-    "is_not_an_html_page": "Each archive is a file of its own kind, not a web page saved under its name.",
-    "is_a_real_archive": "Each archive opens as a ZIP and the CRC of every member holds.",
-    "members_stay_in_their_folder": "No member has a path that leaves the folder.",
-    "is_not_a_bomb": "What the archive announces once unpacked has a plausible size.",
-    "has_exactly_one_data_member": "Each archive holds one data member, under a name the customs use.",
-    "has_ten_fields": "Every row has ten fields.",
-    **{name: f"Every row has {expected}." for name, (_, expected, _) in tables.VERDICTS.items()},
-    "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
-}
-
+PUBLISHED = "releases_are_still_published"
 
 COUNTED = "Every row has a mass, and a key of its own. Otherwise its value counts all the same; here is how much is concerned."
 
@@ -48,23 +38,21 @@ COUNTED = "Every row has a mass, and a key of its own. Otherwise its value count
     ],
     check_specs=[
         *(dg.AssetCheckSpec(name, asset=ECHANGES, blocking=True, description=text) for name, text in BLOCKING.items()),
+        dg.AssetCheckSpec(PUBLISHED, asset=ARCHIVES, description="What was once on offer still is, and the source told all."),
         dg.AssetCheckSpec("masses_and_keys_are_complete", asset=ECHANGES, description=COUNTED),
     ],
     backfill_policy=ONE_RUN,
 )
 def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Keep what the source offers and extract its rows; one bad archive stops the run before anything is replaced."""
-    paths = workspace.paths
+    paths, settings = workspace.paths, workspace.settings
     with told(paths):
         try:
             with stage("Archives"):
-                source = open_source(workspace.settings, paths)
-                folder = paths.raw / source.id
-                got = [(offer, fetched.path) for offer in source.offers if (fetched := source.fetch(offer, folder))]
-                kept = [store.keep(path, name=offer.name, origin=offer.origin, folder=folder) for offer, path in got]
+                taken = intake.take(settings, paths)
             with stage("Lignes"):
-                wanted = workspace.settings.periode
-                releases = tables.build(kept, paths.raw_tables, lambda found: tables.choose_period(found, wanted))
+                accept = partial(tables.choose_period, wanted=settings.periode)
+                releases = tables.build(taken.kept, paths.raw_tables, accept, settings.vintage)
         except ComexError as error:
             if error.check in BLOCKING:
                 yield dg.AssetCheckResult(check_name=error.check, asset_key=ECHANGES, passed=False, description=str(error))
@@ -75,16 +63,26 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
     yield dg.AssetCheckResult(
         check_name="masses_and_keys_are_complete", asset_key=ECHANGES, passed=not counted, severity=warn, description=counted
     )
+    notices = "\n".join(map(str, taken.told_all(releases)))
+    yield dg.AssetCheckResult(
+        check_name=PUBLISHED, asset_key=ARCHIVES, passed=not notices, severity=warn, description=notices or None
+    )
     listing = dg.MetadataValue.md(
         "| archive | vintage | flux | lignes | euros | sha256 |\n|---|---|---|--:|--:|---|\n"
         + "\n".join(f"| {r.nom} | {r.vintage} | {r.flux} | {r.lignes:,} | {r.valeur_eur:,} | {r.release_id} |" for r in releases)
     )
     yield dg.MaterializeResult(
         ARCHIVES,
-        metadata={"source": source.label, "archives": listing, "path": dg.MetadataValue.path(paths.raw / source.id)},
+        metadata={
+            "source": taken.label,
+            "arrivals": taken.summary,
+            "comparaisons": dg.MetadataValue.md("\n".join(comparison.texte for comparison in taken.comparisons) or "none"),
+            "archives": listing,
+            "path": dg.MetadataValue.path(taken.folder),
+        },
         data_version=dg.DataVersion("-".join(release.release_id for release in releases)),
     )
-    rows = {"echanges": sum(r.lignes for r in releases), "releases": len(releases)}
+    rows = {"echanges": sum(r.lignes for r in set(tables.standing(releases).values())), "releases": len(releases)}
     for table in TABLES:
         yield dg.MaterializeResult(
             ["raw", table],

@@ -35,7 +35,10 @@ class Bound:
 
 def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     """What the marts' period was computed from: of the archives of the run, those that stand for its quarters."""
-    standing = set(marts.releases["release_id"])
+    given: dict[str, set[str]] = {}
+    for row in marts.releases.to_dict("records"):
+        given.setdefault(row["release_id"], set()).update(row["trimestres"].split())
+    standing = given.keys()
     used = [release for release in releases if release.release_id in standing]
     if missing := standing - {release.release_id for release in used}:
         raise DataError(
@@ -50,6 +53,7 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
         archives=tuple(
             Archive(r.nom, r.sha256, r.vintage, {"E": "export", "I": "import"}[r.flux], r.taille, r.origine) for r in used
         ),
+        est_anterieure=any(given[r.release_id] & set(r.trimestres_depasses.split()) for r in used),
     )
 
 

@@ -173,7 +173,7 @@ class _Redaction:
             industrie_titre=titre,
             industrie=noms,
             industrie_note=insecables(note),
-            millesime=f"Millésime {mois(self.provenance.millesime)}",
+            millesime=" · ".join(filter(None, (f"Millésime {mois(self.provenance.millesime)}", self.provenance.edition))),
         )
 
     def _repere_solde(self) -> Repere:

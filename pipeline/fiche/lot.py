@@ -121,6 +121,7 @@ def _manifeste(fiche: Fiche, dossier: Path) -> bytes:
         "mention": provenance.mention,
         "source": provenance.ligne,
         "millesime": provenance.millesime,
+        "edition": provenance.edition,
         "licence": LICENCE,
         "archives": [
             {

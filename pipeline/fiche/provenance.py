@@ -32,11 +32,17 @@ class Provenance:
     est_exemple: bool
     millesime: str
     archives: tuple[Archive, ...] = ()
+    est_anterieure: bool = False  # newer releases of these quarters are kept, and were left aside (`--vintage`)
 
     @property
     def mention(self) -> str:
         """`Données d’exemple` when the numbers are made up, else nothing."""
         return MENTION_EXEMPLE if self.est_exemple else ""
+
+    @property
+    def edition(self) -> str:
+        """What an older edition says of itself, else nothing."""
+        return f"Édition antérieure{INSECABLE}: données connues en {mois(self.millesime)}" if self.est_anterieure else ""
 
     @property
     def producteur(self) -> str:

@@ -356,6 +356,9 @@ def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+UN_PLUS_RECENT = "Un millésime plus récent peut réviser les périodes déjà publiées."
+
+
 def sources(provenance: Provenance) -> tuple[tuple[str, str], ...]:
     """Where the data come from, their vintage and licence."""
     producteur = (
@@ -367,7 +370,11 @@ def sources(provenance: Provenance) -> tuple[tuple[str, str], ...]:
     )
     return (
         ("Données", producteur),
-        ("Millésime", f"{mois(provenance.millesime)}. Un millésime plus récent peut réviser les périodes déjà publiées."),
+        (
+            "Millésime",
+            f"{mois(provenance.millesime)}. "
+            + (f"{provenance.edition} ; un millésime plus récent a paru depuis." if provenance.edition else UN_PLUS_RECENT),
+        ),
         (
             "Territoires d’industrie",
             "périmètres du programme, rattachés aux départements de leurs communes ; un rattachement partiel ne concerne que "

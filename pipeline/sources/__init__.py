@@ -45,6 +45,20 @@ class Source:
         return Fetched(offer.path, Validators())
 
 
+def source_id(settings: Settings) -> str:
+    """The folder of the settings' source in the store; nothing is read or asked for.
+
+    Raises SettingError for an address that is none.
+    """
+    if settings.source in ("example", "douane"):
+        return settings.source
+    if is_address(settings.source):
+        address = _address(settings)
+        return _id(address.partition("://")[2], address)
+    place = Path(settings.source).expanduser().resolve()
+    return _id(place.name, str(place))
+
+
 def open_source(settings: Settings, paths: Paths) -> Source:
     """The source that the settings name, with what it offers now (at least one archive).
 
@@ -59,26 +73,29 @@ def open_source(settings: Settings, paths: Paths) -> Source:
         if not mark.exists() or mark.read_text(encoding="utf-8") != made_by:
             example.generate(paths.kiosk)
             mark.write_text(made_by, encoding="utf-8")
-        return Source("example", "embedded example", folder.offers(paths.kiosk))
+        return Source(source_id(settings), "embedded example", folder.offers(paths.kiosk))
     if settings.source == "douane":
         http = Http(settings)
         found, notices = douane.offers(http, settings)
-        return Source("douane", settings.douane_page, found, notices, http)
+        return Source(source_id(settings), settings.douane_page, found, notices, http)
     if is_address(settings.source):
-        try:
-            address = bare(settings.source)
-        except httpx.InvalidURL as error:
-            raise _no_source(settings.source, str(error)) from error
         http = Http(settings)
-        found = page.offers(http, address, settings.archive_pattern)
-        return Source(_id(address.partition("://")[2], address), address, found, http=http)
+        address = _address(settings)
+        return Source(source_id(settings), address, page.offers(http, address, settings.archive_pattern), http=http)
     place = Path(settings.source).expanduser().resolve()
     try:
         if not place.is_dir():
             raise _no_source(settings.source, "no folder of that name")
     except OSError as error:
         raise folder.unreadable(place, error) from error
-    return Source(_id(place.name, str(place)), str(place), folder.offers(place, settings.archive_pattern))
+    return Source(source_id(settings), str(place), folder.offers(place, settings.archive_pattern))
+
+
+def _address(settings: Settings) -> str:
+    try:
+        return bare(settings.source)
+    except httpx.InvalidURL as error:
+        raise _no_source(settings.source, str(error)) from error
 
 
 def _id(name: str, address: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.archive import fetch, store
+from pipeline.archive import fetch
 from pipeline.archive.fetch import WITHDRAWN, Fetched, Http, Offer, Validators, decoded
+from pipeline.archive.inspect import inspect
 from pipeline.errors import ComexError, OutputError, ReleaseError, SettingError, SourceError
 from pipeline.settings import Settings
 from tests.archives import write_archive, year
@@ -188,7 +189,7 @@ def test_a_wrong_length_is_a_cut_or_a_damaged_archive(site, tmp_path):
     offer = publish(site, archive, length=archive.stat().st_size - 10)
     short = taken(client(site), offer, tmp_path / "short")
     with pytest.raises(ReleaseError) as caught:
-        store.keep(short.path, name=NAME, origin=offer.origin, folder=tmp_path / "store")
+        inspect(short.path, NAME, offer.origin)
     assert caught.value.check == "is_a_real_archive"
 
 

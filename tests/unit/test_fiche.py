@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -170,6 +170,14 @@ def test_rolling_quarters_are_named() -> None:
     assert "4 derniers trimestres, T4 2024–T3 2025" in "\n".join(texts(fiche(departement("94"), periode="2025T3"))).replace(
         "\u00a0", " "
     )
+
+
+def test_an_older_edition_says_so_on_the_cover_and_in_practical_information() -> None:
+    made = fiche(departement("94"), provenance=replace(REELLE, est_anterieure=True))
+    phrase = "Édition antérieure\u00a0: données connues en février 2025"
+    assert made.couverture.millesime == f"Millésime février 2025 · {phrase}"
+    assert phrase in str(asdict(made.sections[-1])).replace("\\xa0", "\u00a0")
+    assert "dition antérieure" not in str(asdict(fiche(departement("94"), provenance=REELLE)))
 
 
 def test_the_source_line_follows_the_provenance() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline.archive import rows as text_rows
 from pipeline.archive import tables
 from pipeline.errors import ComexError, DataError, OutputError, ReleaseError
 from tests.archives import PAYS, Row, keep, row, text, write_archive, year
@@ -78,7 +79,7 @@ def test_line_ends_bom_quotes_and_blanks_change_nothing(tmp_path, payload):
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 def test_a_line_end_cut_by_the_reader_s_chunks_is_one_line_end(tmp_path, monkeypatch, end):
-    monkeypatch.setattr(tables, "CHUNK", 7)  # rows are 33 to 36 bytes long: cuts fall everywhere
+    monkeypatch.setattr(text_rows, "CHUNK", 7)  # rows are 33 to 36 bytes long: cuts fall everywhere
     assert build(tmp_path, text([row(valeur=10 ** (n % 4), pays=PAYS[n % 9]) for n in range(400)], end)).lignes == 400
     assert {r[7] for r in rows(tmp_path)} == set(PAYS[:9])
 
@@ -211,7 +212,8 @@ def test_the_good_archives_before_a_bad_one_leave_no_table_either(tmp_path):
     bad = keep(write_archive(tmp_path / IMPORT, [row("E")]), tmp_path / "raw")
     with pytest.raises(ReleaseError):
         tables.build([good, bad], tmp_path / "tables")
-    assert files(tmp_path / "tables") == ["echanges"]
+    assert not list((tmp_path / "tables").rglob(f"{bad.id}*"))
+    assert not (tmp_path / "tables" / "releases").exists() and not list((tmp_path / "tables").glob("echanges/*"))
 
 
 def test_tables_hold_the_archives_of_this_run_only_and_known_ones_are_not_read_again(tmp_path, monkeypatch):
@@ -220,7 +222,7 @@ def test_tables_hold_the_archives_of_this_run_only_and_known_ones_are_not_read_a
     )
     tables.build([first, second], tmp_path / "tables")
     (tmp_path / "tables" / ".unpacked-killed").mkdir()  # what a killed run leaves
-    monkeypatch.setattr(tables, "_unpack", None)
+    monkeypatch.setattr(text_rows, "_unpack", None)
     [release] = tables.build([second], tmp_path / "tables")
     assert release.flux == "I"
     assert files(tmp_path / "tables" / "echanges") == [f"{second.id}.parquet"]
@@ -228,11 +230,13 @@ def test_tables_hold_the_archives_of_this_run_only_and_known_ones_are_not_read_a
         [
             "echanges",
             f"echanges/{second.id}.parquet",
+            "facts",
+            f"facts/{second.id}.json",
             "libelles",
             "libelles/libelles.parquet",
-            "made_by.sha256",
             "releases",
             "releases/releases.parquet",
+            "set_aside",
         ]
     )
 
@@ -257,10 +261,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
         raise duckdb.IOException("Could not write file: No space left on device")
 
     kept = keep(write_archive(tmp_path / NAME, year()), tmp_path / "raw")
-    monkeypatch.setattr(tables, "_check_and_write", full)
+    monkeypatch.setattr(text_rows, "_check_and_write", full)
     with pytest.raises(OutputError, match="No space left"):
         tables.build([kept], tmp_path / "tables")
-    assert files(tmp_path / "tables") == ["echanges"]
+    assert files(tmp_path / "tables") == []
 
 
 # --- periods ------------------------------------------------------------------------------------------------------------
@@ -297,6 +301,20 @@ def test_an_incomplete_period_is_refused_with_the_quarters_found(releases, wante
     assert all((error.where, error.cause, error.remedy))
 
 
+def test_five_last_quarters_name_the_rolling_period_to_ask_for(tmp_path):
+    quarters = [(2, 2024), (3, 2024), (4, 2024), (1, 2025), (2, 2025)]
+    five = [
+        build(tmp_path / flux, [row(flux, *quarter) for quarter in quarters], f"202508-stat-regional-ce-{word}.zip")
+        for flux, word in (("E", "export"), ("I", "import"))
+    ]
+    with pytest.raises(DataError, match="--periode 2025T2") as caught:
+        tables.choose_period(five, None)
+    assert "complete years" not in caught.value.cause
+    assert [tables.choose_period(five, periode) for periode in ("2025T1", "2025T2")] == ["2025T1", "2025T2"]
+    with pytest.raises(DataError, match="2024T2 2024T3 2024T4 2025T1 2025T2"):
+        tables.choose_period(five, "2024")
+
+
 def test_three_quarters_are_no_year(releases, tmp_path):
     three = [build(tmp_path / flux, year(flux, trimestres=(1, 2, 3)), {"E": NAME, "I": IMPORT}[flux]) for flux in "EI"]
     with pytest.raises(DataError, match="exports: 2024T1 2024T2 2024T3; imports: 2024T1 2024T2 2024T3"):
@@ -311,10 +329,10 @@ def test_one_flow_is_no_year(releases):
 def test_tables_of_other_code_are_made_again(tmp_path, monkeypatch):
     kept = keep(write_archive(tmp_path / NAME, year()), tmp_path / "raw")
     tables.build([kept], tmp_path / "tables")
-    (tmp_path / "tables" / "made_by.sha256").write_text("of an older version", encoding="utf-8")
+    monkeypatch.setattr(text_rows, "_made_by", lambda: "other code")
     unpacked = []
-    unpack = tables._unpack
-    monkeypatch.setattr(tables, "_unpack", lambda kept, text: unpacked.append(kept.id) or unpack(kept, text))
+    unpack = text_rows._unpack
+    monkeypatch.setattr(text_rows, "_unpack", lambda kept, text: unpacked.append(kept.id) or unpack(kept, text))
     tables.build([kept], tmp_path / "tables")
     tables.build([kept], tmp_path / "tables")
     assert unpacked == [kept.id]

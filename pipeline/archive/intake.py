@@ -1,0 +1,174 @@
+"""What a source offers comes into the archive: fetched when it changed, judged down to its rows, kept, compared with what stood.
+
+Add here: what an operator must be told of an arrival. Keep out: verdicts (`inspect.py`, `rows.py`), how bytes travel
+(`fetch.py`) and lie on the disk (`store.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.archive import compare, rows, store, tables
+from pipeline.archive.fetch import WITHDRAWN, Offer, Validators
+from pipeline.archive.inspect import UNDATED, Received, digest, inspect
+from pipeline.archive.store import Kept
+from pipeline.errors import ComexError, OutputError, ReleaseError
+from pipeline.outputs import writing
+from pipeline.paths import Paths
+from pipeline.settings import Settings
+from pipeline.sources import Source, open_source, source_id
+
+# The verdicts that stop a run, as sentences; an error's `check` is one of these names.
+BLOCKING = {
+    "is_not_an_html_page": "Each archive is a file of its own kind, not a web page saved under its name.",
+    "is_a_real_archive": "Each archive opens as a ZIP and the CRC of every member holds.",
+    "members_stay_in_their_folder": "No member has a path that leaves the folder.",
+    "is_not_a_bomb": "What the archive announces once unpacked has a plausible size.",
+    "has_exactly_one_data_member": "Each archive holds one data member, under a name the customs use.",
+    "has_ten_fields": "Every row has ten fields.",
+    **{name: f"Every row has {expected}." for name, (_, expected, _) in rows.VERDICTS.items()},
+    "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
+}
+TOLD_UP_TO = 4  # arrivals in the summary of a run; the others are in the listing
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The archive of a source after an intake: all that is kept, what arrived now, and what has to be told."""
+
+    kept: list[Kept]
+    label: str  # of the source
+    folder: Path  # of its archives
+    summary: str
+    comparisons: list[compare.Comparison] = field(default_factory=list)
+    notices: list[ComexError] = field(default_factory=list)  # of the source
+    withdrawn: dict[str, tuple[str, bool]] = field(default_factory=dict)  # origin → since when, and whether that is new
+
+    def told_all(self, releases: Iterable[tables.Release]) -> list[ComexError]:
+        """What does not stop a run and has to be told: the source's notices, and what left it."""
+        notice = _withdrawn_notice(self, releases)
+        return [*self.notices, notice] if notice else self.notices
+
+
+def take(settings: Settings, paths: Paths) -> Taken:
+    """What the settings' source has, in the archive; the source is not asked when the vintage asked for is kept."""
+    folder = paths.raw / source_id(settings)
+    if settings.vintage and any(entry["vintage"] == settings.vintage for entry in store.entries(folder)):
+        return Taken(store.kept(folder), settings.source, folder, "archives served from the store; the source was not asked")
+    return take_in(open_source(settings, paths), folder, paths.raw_tables)
+
+
+def take_in(source: Source, folder: Path, tables_folder: Path) -> Taken:
+    """Keep under `folder` what the source offers and the archive has not, each judged first; then compare the arrivals.
+
+    Good archives are kept even if others are refused. Raises the first refusal, which names the others too; ReleaseError
+    as well when kept bytes are damaged and no longer on offer.
+    """
+    with writing(folder):
+        store.tidy(folder)
+        rows.tidy(tables_folder)
+    arrived: list[Kept] = []
+    gone: set[str] = set()
+    refused: list[tuple[Offer, ComexError]] = []
+    for offer in source.offers:
+        try:
+            arrived += _take_one(source, offer, folder, tables_folder)
+        except OutputError:
+            raise
+        except ComexError as error:
+            if error.check == WITHDRAWN and offer.origin in store.newest(folder):
+                gone.add(offer.origin)
+            else:
+                refused.append((offer, error))
+    if refused:
+        raise _all_told(refused)
+    withdrawn = store.note_withdrawn(folder, gone | _missing(source, folder))
+    kept = store.kept(folder)
+    with writing(folder):
+        comparisons = compare.write_missing(kept, folder / "comparaisons", tables_folder)
+    lines = [comparison.line for comparison in comparisons]
+    head = f"{len(arrived)} new archives, {len(source.offers) - len(arrived)} unchanged"
+    more = [f"  and {len(lines) - TOLD_UP_TO} more, told in {folder / 'comparaisons'}"] if len(lines) > TOLD_UP_TO else []
+    summary = "\n".join([head, *lines[:TOLD_UP_TO], *more])
+    return Taken(kept, source.label, folder, summary, comparisons, source.notices, withdrawn)
+
+
+def _take_one(source: Source, offer: Offer, folder: Path, tables_folder: Path) -> list[Kept]:
+    """The arrival that an offer is, if it is one."""
+    last = store.newest(folder).get(offer.origin)
+    known = None
+    if last and store.is_whole(folder, last):
+        known = Validators(last.get("etag"), last.get("last_modified"), last["bytes"])
+    fetched = source.fetch(offer, folder, known)
+    if fetched is None:
+        return []
+    try:
+        received = _receive(fetched.path, offer)
+        with writing(folder):
+            facts = rows.extract(received, tables_folder)
+        if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
+            received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
+        about = {"rows": facts["lignes"], "euros": facts["valeur_eur"], "quarters": facts["trimestres"].split()}
+        kept = store.keep(received, origin=offer.origin, folder=folder, validators=fetched.validators, about=about)
+    finally:
+        if offer.path is None:
+            fetched.path.unlink(missing_ok=True)
+    return [] if last and last["hash"] == f"sha256:{received.sha256}" else [kept]
+
+
+def _receive(path: Path, offer: Offer) -> Received:
+    try:
+        return Received(offer.name, path, digest(path), inspect(path, offer.name, offer.origin))
+    except OSError as error:
+        raise ReleaseError(
+            f"An archive that can be read was expected; {offer.name} cannot be: {error.strerror or error}.",
+            where=str(path),
+            cause="a file that belongs to another user, or a disk or share that failed",
+            remedy="make the file readable for the user who runs this, or download it again",
+            check="is_a_real_archive",
+        ) from error
+
+
+def _missing(source: Source, folder: Path) -> set[str]:
+    """Origins that the source no longer lists, unless their bytes are offered elsewhere or the list may be incomplete."""
+    if source.notices:
+        return set()
+    newest = store.newest(folder)
+    offered = {offer.origin for offer in source.offers}
+    bytes_on_offer = {newest[origin]["hash"] for origin in offered & newest.keys()}
+    return {origin for origin, entry in newest.items() if origin not in offered and entry["hash"] not in bytes_on_offer}
+
+
+def _all_told(refused: list[tuple[Offer, ComexError]]) -> ComexError:
+    (_, first), *others = refused
+    if not others:
+        return first
+    told = "".join(f"\n  refused too: {offer.name}: {error.expected_found}" for offer, error in others)
+    return type(first)(first.expected_found + told, where=first.where, cause=first.cause, remedy=first.remedy, check=first.check)
+
+
+def _withdrawn_notice(taken: Taken, releases: Iterable[tables.Release]) -> ComexError | None:
+    """Which releases left the source while figures rest on them, or left it since the last run; None when none did."""
+    giving: dict[str, list[str]] = {}
+    for (_, quarter), release in tables.standing(releases).items():
+        giving.setdefault(release.release_id, []).append(quarter)
+    last = {kept.origin: kept for kept in taken.kept}
+    lines = []
+    for origin, (since, is_new) in taken.withdrawn.items():
+        kept = last[origin]
+        quarters = " ".join(sorted(giving.get(kept.id, [])))
+        if quarters or is_new:
+            stands = (
+                f"its bytes are kept and still stand for {quarters}" if quarters else "newer releases stand for all its quarters"
+            )
+            lines.append(f"{kept.name} (vintage {kept.contents.vintage}) is on offer no more since {since[:10]}; {stands}")
+    if not lines:
+        return None
+    return ReleaseError(
+        f"{len(last)} releases were expected on offer; " + "; ".join(lines) + ".",
+        where=taken.label,
+        cause="the customs publish newer releases in their place, withdrew them, or files were moved out of the folder",
+        remedy="nothing, if newer releases stand for these quarters or the figures are still good; --vintage AAAAMM draws"
+        " them without the releases of later months",
+        check=WITHDRAWN,
+    )
