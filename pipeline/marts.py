@@ -3,6 +3,8 @@
 Add here: a way to ask for rows of a mart. Keep out: sums, ranks, shares: those are SQL (`dbt_project/models`).
 """
 
+import hashlib
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +16,16 @@ from pipeline.errors import DataError
 from pipeline.territoires import Territoire, tous
 
 SUJETS = ("reperes", "balance", "produits", "flux")
+
+
+@dataclass(frozen=True)
+class Lu:
+    """What was read of a mart for one territory and period: rows, and a digest of their values."""
+
+    mart: str
+    territoire: str  # its key
+    lignes: int
+    sha256: str
 
 
 class Marts:
@@ -60,6 +72,14 @@ class Marts:
             )
         empty = {sujet: next(iter(frames.values())).iloc[:0] for sujet, frames in self._frames.items() if frames}
         return {sujet: frames[key] if key in frames else empty[sujet] for sujet, frames in self._frames.items()}
+
+    def lus(self, territoire: Territoire) -> list[Lu]:
+        """What a fiche reads of a territory, mart by mart; for France with the ranking of départements."""
+        maille = "departement" if territoire.niveau == "departement" else "national"
+        read = {f"mart_{maille}_{sujet}": frame for sujet, frame in self.territoire(territoire).items()}
+        if territoire.niveau == "france":
+            read["mart_national_classement"] = self.classement
+        return [Lu(mart, territoire.cle, len(frame), empreinte(frame)) for mart, frame in read.items()]
 
     @cached_property
     def classement(self) -> pd.DataFrame:
@@ -128,3 +148,9 @@ class Marts:
 def row_count(folder: Path, mart: str) -> int:
     """Rows of a mart's Parquet, over all periods."""
     return len(duckdb.connect().execute(f"select 1 from read_parquet('{folder / mart}.parquet')").df())
+
+
+def empreinte(frame: pd.DataFrame) -> str:
+    """Digest of the values, whatever the order of the rows and the bytes of the Parquet: sha256 of the sorted lines of their CSV."""
+    head, *lines = frame.to_csv(index=False, lineterminator="\n").splitlines()
+    return hashlib.sha256("\n".join([head, *sorted(lines)]).encode()).hexdigest()

@@ -77,10 +77,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Rendu:
-    """What became of a figure: `erreur` is None when its files are in place."""
+    """What became of a figure: `erreur` is None when its files are in place, drawn by the browser `navigateur`."""
 
     figure: Figure
     erreur: ComexError | None = None
+    navigateur: str = ""
 
 
 class _Interrompu(Exception):
@@ -217,6 +218,7 @@ async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: as
             for tab in tabs:
                 await _evaluer(tab, DESSINER)
             await _verifier_police(tabs[0])
+            version = (await browser.send_command("Browser.getVersion"))["result"]["product"]
 
             async def travailler(tab: Any) -> None:
                 for figure in waiting:
@@ -228,7 +230,7 @@ async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: as
                     except ComexError as error:
                         await done.put(Rendu(figure, error))
                     else:
-                        await done.put(Rendu(figure))
+                        await done.put(Rendu(figure, navigateur=version))
 
             results = await asyncio.gather(*map(travailler, tabs), return_exceptions=True)
             for result in results:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ class Bound:
 
 def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     """What the marts' period was computed from: of the archives of the run, those that stand for its quarters."""
-    standing = set(marts.releases["release_id"])
+    # One order for all stores: that of arrival counts between releases of one flow and vintage only.
+    releases = sorted(releases, key=lambda release: (release.vintage, release.flux, release.rang_archive))
+    given = dict(zip(marts.releases["release_id"], marts.releases["trimestres"], strict=True))
+    standing = set(given)
     used = [release for release in releases if release.release_id in standing]
     if missing := standing - {release.release_id for release in used}:
         raise DataError(
@@ -47,9 +51,24 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     return Provenance(
         est_exemple=any(release.est_exemple for release in used),
         millesime=max(release.vintage for release in used),
-        archives=tuple(
-            Archive(r.nom, r.sha256, r.vintage, {"E": "export", "I": "import"}[r.flux], r.taille, r.origine) for r in used
-        ),
+        archives=tuple(_archive(release, given) for release in used),
+        lues=tuple(_archive(release, given) for release in releases),
+    )
+
+
+def _archive(release: Release, given: dict[str, str]) -> Archive:
+    # A path of the machine that read it tells a reader nothing.
+    origine = release.origine if "://" in release.origine else Path(release.origine).name
+    return Archive(
+        nom=release.nom,
+        sha256=release.sha256,
+        millesime=release.vintage,
+        flux={"E": "export", "I": "import"}[release.flux],
+        taille=release.taille,
+        origine=origine,
+        lignes=release.lignes,
+        valeur_eur=release.valeur_eur,
+        trimestres=given.get(release.release_id, ""),
     )
 
 
@@ -90,6 +109,7 @@ class _Binder:
         self.marts = Marts(folder, periode)
         self.portraits = {t: Portrait(t, self.marts.territoire(t)) for t in (*regions().values(), FRANCE)}
         self.origin, self.niveau_produit, self.logo, self.paths = origin, niveau_produit, logo, paths
+        self._lus = cache(self.marts.lus)
 
     def bind(self, territoire: Territoire) -> Bound:
         region = regions()[territoire.region_code] if territoire.region_code else None
@@ -103,7 +123,8 @@ class _Binder:
                 classement=self.marts.classement,
                 niveau_produit=self.niveau_produit,
             )
-            lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo)
+            lus = [lu for one in dict.fromkeys((territoire, region, FRANCE)) if one for lu in self._lus(one)]
+            lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo, lus)
         except ComexError as error:
             return Bound(territoire, error)
         return Bound(territoire)
