@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.dbt import SEAL
 from pipeline.errors import DataError
-from pipeline.territoires import Territoire, tous
+from pipeline.territoires import FRANCE, Territoire, tous
 
 SUJETS = ("reperes", "balance", "produits", "flux")
 
@@ -74,12 +74,23 @@ class Marts:
         return {sujet: frames[key] if key in frames else empty[sujet] for sujet, frames in self._frames.items()}
 
     def lus(self, territoire: Territoire) -> list[Lu]:
-        """What a fiche reads of a territory, mart by mart; for France with the ranking of départements."""
-        maille = "departement" if territoire.niveau == "departement" else "national"
-        read = {f"mart_{maille}_{sujet}": frame for sujet, frame in self.territoire(territoire).items()}
-        if territoire.niveau == "france":
-            read["mart_national_classement"] = self.classement
-        return [Lu(mart, territoire.cle, len(frame), empreinte(frame)) for mart, frame in read.items()]
+        """The rows of this territory in every mart; for France also the marts that hold one table for all."""
+        found = self._empreintes.get((territoire.niveau, territoire.code), {})
+        return [Lu(mart, territoire.cle, lignes, sha256) for mart, (lignes, sha256) in found.items()]
+
+    @cached_property
+    def _empreintes(self) -> dict[tuple[str, str], dict[str, tuple[int, str]]]:
+        found: dict[tuple[str, str], dict[str, tuple[int, str]]] = {}
+        for path in sorted(self.folder.glob("mart_*.parquet")):
+            if path.stem == "mart_national_quarantaine":
+                continue  # of all quarters, and kept out of all that is printed
+            frame = self._read(path.stem)
+            parts = (
+                frame.groupby(["niveau", "code"]) if {"niveau", "code"} <= set(frame) else [((FRANCE.niveau, FRANCE.code), frame)]
+            )
+            for key, rows in parts:
+                found.setdefault(key, {})[path.stem] = (len(rows), empreinte(rows))  # pyright: ignore[reportArgumentType]
+        return found
 
     @cached_property
     def classement(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline.archive.inspect import Contents, inspect
 from pipeline.errors import ReleaseError
@@ -78,6 +79,11 @@ def keep(file: Path, *, name: str, origin: str, folder: Path) -> Kept:
         _write_manifest(folder, manifest)
     rang = 1 + manifest["resources"].index(entry)
     return Kept(name, kept, sha256, entry["bytes"], origin, entry["archived_at"], rang, contents)
+
+
+def entries(folder: Path) -> list[dict[str, Any]]:
+    """The log of arrivals as it stands in the manifest, oldest first."""
+    return _read_manifest(folder)["resources"]
 
 
 def _read_manifest(folder: Path) -> dict:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pipeline.archive.tables import Release
 from pipeline.errors import ComexError, DataError, RenderError
 from pipeline.fiche import lot, page
 from pipeline.fiche.contexte import Portrait, construire
-from pipeline.fiche.provenance import Archive, Provenance
+from pipeline.fiche.provenance import Archive, Provenance, origine_lisible
 from pipeline.marts import Marts
 from pipeline.paths import Paths
 from pipeline.settings import Settings
@@ -57,15 +56,13 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
 
 
 def _archive(release: Release, given: dict[str, str]) -> Archive:
-    # A path of the machine that read it tells a reader nothing.
-    origine = release.origine if "://" in release.origine else Path(release.origine).name
     return Archive(
         nom=release.nom,
         sha256=release.sha256,
         millesime=release.vintage,
         flux={"E": "export", "I": "import"}[release.flux],
         taille=release.taille,
-        origine=origine,
+        origine=origine_lisible(release.origine),
         lignes=release.lignes,
         valeur_eur=release.valeur_eur,
         trimestres=given.get(release.release_id, ""),
@@ -109,7 +106,6 @@ class _Binder:
         self.marts = Marts(folder, periode)
         self.portraits = {t: Portrait(t, self.marts.territoire(t)) for t in (*regions().values(), FRANCE)}
         self.origin, self.niveau_produit, self.logo, self.paths = origin, niveau_produit, logo, paths
-        self._lus = cache(self.marts.lus)
 
     def bind(self, territoire: Territoire) -> Bound:
         region = regions()[territoire.region_code] if territoire.region_code else None
@@ -123,7 +119,7 @@ class _Binder:
                 classement=self.marts.classement,
                 niveau_produit=self.niveau_produit,
             )
-            lus = [lu for one in dict.fromkeys((territoire, region, FRANCE)) if one for lu in self._lus(one)]
+            lus = [lu for one in dict.fromkeys((territoire, region, FRANCE)) if one for lu in self.marts.lus(one)]
             lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo, lus)
         except ComexError as error:
             return Bound(territoire, error)
