@@ -160,7 +160,11 @@ async def _verifier_police(tab: Any) -> None:
 
 
 def _canoniser(svg: str, name: str) -> str:
-    """Same figure, same bytes: plotly's random id of the figure becomes a hash of its name, those of traces (a mere class) go."""
+    """Same figure, same bytes: plotly's random id of the figure becomes a hash of its name, those of traces (a mere class) go.
+
+    Style comes last in each tag: the browser puts it there or before, by when it got round to writing it out.
+    """
+    svg = re.sub(r'( style="[^"]*")((?: [\w:-]+="[^"]*")+)(?=\s*/?>)', r"\2\1", svg)
     svg = re.sub(r'(class="trace [a-z]+) trace[0-9a-f]{6}"', r'\1"', svg)
     found = re.search(r'id="defs-([0-9a-f]{6})"', svg)
     return re.sub(rf"(?<=[A-Za-z-]){found[1]}", hashlib.sha256(name.encode()).hexdigest()[:6], svg) if found else svg
