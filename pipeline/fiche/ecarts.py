@@ -40,7 +40,10 @@ def ecarts(trouve: Path, attendu: Path, *, octets: bool = True) -> list[str]:
         elif not expected.is_file():
             told.append(f"{nom}: no such file is in this bundle when it is made again")
         elif found.read_bytes() != expected.read_bytes():
-            lines = list(islice(_ecarts_de(nom, found.read_bytes(), expected.read_bytes(), octets=octets), MOST + 1))
+            try:
+                lines = list(islice(_ecarts_de(nom, found.read_bytes(), expected.read_bytes(), octets=octets), MOST + 1))
+            except Exception as error:  # what was altered by hand may break its reader anywhere
+                lines = [f"it cannot be read ({str(error)[:100] or type(error).__name__})"]
             told += [f"{nom}, {line}" for line in lines[:MOST]] + [f"{nom}: more differences follow"] * (len(lines) > MOST)
     return told if octets else told + _altered(trouve)
 
@@ -51,7 +54,11 @@ def _files(folder: Path) -> set[str]:
 
 def _altered(folder: Path) -> list[str]:
     """Files that are not those their own manifest lists: the one comparison of bytes that other versions leave."""
-    listed = {entry["chemin"]: entry["sha256"] for entry in json.loads((folder / "manifest.json").read_bytes())["fichiers"]}
+    try:
+        entries = json.loads((folder / "manifest.json").read_bytes())["fichiers"]
+        listed = {entry["chemin"]: entry["sha256"] for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"manifest.json: its list of files cannot be read ({type(error).__name__}: {error})"]
     return [
         f"{nom}: altered since it was made (its sha256 is not the one of its own manifest)"
         for nom in sorted(_files(folder) - {"manifest.json"})
@@ -80,16 +87,17 @@ def _ecarts_de(nom: str, found: bytes, expected: bytes, *, octets: bool) -> Iter
 
 
 def _csv(found: str, expected: str) -> Iterator[str]:
-    rows, wanted = (list(csv.reader(io.StringIO(text))) for text in (found, expected))
+    rows, wanted = (list(csv.reader(io.StringIO(text, newline=""))) for text in (found, expected))
     head = wanted[0]
     if rows[:1] != [head]:
         yield f"columns: {_two(';'.join(rows[0] if rows else []), ';'.join(head))}"
         return
     if len(rows) != len(wanted):
         yield f"{len(rows) - 1} rows found, {len(wanted) - 1} expected"
+    keys = {column for column, *values in zip(head, *wanted[1:], strict=True) if column in KEYS and len({*values}) > 1}
     same = True
     for line, (row, good) in enumerate(zip(rows[1:], wanted[1:], strict=False), start=2):
-        names = " ".join(value for column, value in zip(head, good, strict=True) if column in KEYS)
+        names = " ".join(value for column, value in zip(head, good, strict=True) if column in keys)
         for column, cell, value in zip_longest(head, row, good, fillvalue=""):
             if cell != value:
                 same = False
@@ -166,12 +174,7 @@ def _cut(text: str, *, end: bool = False) -> str:
 
 
 def _pdf(found: bytes, expected: bytes, *, octets: bool) -> Iterator[str]:
-    pages = _pages(expected)
-    try:
-        read = _pages(found)
-    except Exception as error:  # a forged file may break the reader anywhere
-        yield f"it cannot be read as a PDF ({str(error)[:100] or type(error).__name__})"
-        return
+    read, pages = _pages(found), _pages(expected)
     told = len(read) != len(pages)
     if told:
         yield f"{len(read)} pages found, {len(pages)} expected"
