@@ -58,6 +58,30 @@ def build(
 
 
 @app.command()
+def verify(
+    path: Annotated[
+        Path | None, typer.Argument(help="A bundle, or a folder of bundles, here or under the home. Default: all of the home.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of the outputs, whose kept archives are read.")] = None,
+) -> None:
+    """Make bundles again from the kept archives, in a temporary place, and tell which file or number differs."""
+    from pipeline import verify as verification  # late, like Dagster: drawing and binding take a second to load
+
+    try:
+        paths = Paths(Settings(home=home).home if home else Settings().home)
+        place = path if path is None or path.exists() else paths.home / path
+        verdicts = 0, 0
+        for verdict in verification.verify(place, paths):
+            verdicts = verdicts[0] + 1, verdicts[1] + bool(verdict.differences)
+            sys.stdout.write(verdict.told() + "\n")
+    except ComexError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    sys.stdout.write(f"{verdicts[0] - verdicts[1]} of {verdicts[0]} hold\n")
+    raise typer.Exit(1 if verdicts[1] else 0)
+
+
+@app.command()
 def dev(port: Annotated[int, typer.Option(help="Port of the UI, on this machine only.")] = 3000) -> None:
     """Start the Dagster UI: lineage, runs, checks, and launching a département or the country by hand."""
     paths = Paths(Settings().home)

@@ -3,6 +3,8 @@
 Add here: a way to ask for rows of a mart. Keep out: sums, ranks, shares: those are SQL (`dbt_project/models`).
 """
 
+import hashlib
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pandas as pd
 
 from pipeline.dbt import SEAL
 from pipeline.errors import DataError
-from pipeline.territoires import Territoire, tous
+from pipeline.territoires import FRANCE, Territoire, tous
 
 SUJETS = ("reperes", "balance", "produits", "flux")
 # Checks that tell their offenders: the national mart and the rule in it that each reads, and what is so when it found nothing.
@@ -53,6 +55,16 @@ CONTROLES = {
         "Codes that no table knows carry less than COMEX_QUARANTAINE_MAX_PCT of a flow; what they carry is kept out of all totals.",
     ),
 }
+
+
+@dataclass(frozen=True)
+class Lu:
+    """What was read of a mart for one territory and period: rows, and a digest of their values."""
+
+    mart: str
+    territoire: str  # its key
+    lignes: int
+    sha256: str
 
 
 class Marts:
@@ -99,6 +111,25 @@ class Marts:
             )
         empty = {sujet: next(iter(frames.values())).iloc[:0] for sujet, frames in self._frames.items() if frames}
         return {sujet: frames[key] if key in frames else empty[sujet] for sujet, frames in self._frames.items()}
+
+    def lus(self, territoire: Territoire) -> list[Lu]:
+        """The rows of this territory in every mart; for France also the marts that hold one table for all."""
+        found = self._empreintes.get((territoire.niveau, territoire.code), {})
+        return [Lu(mart, territoire.cle, lignes, sha256) for mart, (lignes, sha256) in found.items()]
+
+    @cached_property
+    def _empreintes(self) -> dict[tuple[str, str], dict[str, tuple[int, str]]]:
+        found: dict[tuple[str, str], dict[str, tuple[int, str]]] = {}
+        for path in sorted(self.folder.glob("mart_*.parquet")):
+            if path.stem == "mart_national_quarantaine":
+                continue  # of all quarters, and kept out of all that is printed
+            frame = self._read(path.stem)
+            parts = (
+                frame.groupby(["niveau", "code"]) if {"niveau", "code"} <= set(frame) else [((FRANCE.niveau, FRANCE.code), frame)]
+            )
+            for key, rows in parts:
+                found.setdefault(key, {})[path.stem] = (len(rows), empreinte(rows))  # pyright: ignore[reportArgumentType]
+        return found
 
     @cached_property
     def classement(self) -> pd.DataFrame:
@@ -209,3 +240,9 @@ class Marts:
 def row_count(folder: Path, mart: str) -> int:
     """Rows of a mart's Parquet, over all periods."""
     return len(duckdb.connect().execute(f"select 1 from read_parquet('{folder / mart}.parquet')").df())
+
+
+def empreinte(frame: pd.DataFrame) -> str:
+    """Digest of the values, whatever the order of the rows and the bytes of the Parquet: sha256 of the sorted lines of their CSV."""
+    head, *lines = frame.to_csv(index=False, lineterminator="\n").splitlines()
+    return hashlib.sha256("\n".join([head, *sorted(lines)]).encode()).hexdigest()

@@ -1,4 +1,5 @@
-"""Every figure of some territories, as files: `<folder>/<territoire.slug>/<sujet>.svg`, `.png` and `.json` (its plotly dict).
+"""Every figure of some territories, as files: `<folder>/<territoire.slug>/<sujet>.svg`, `.png`, `.json` (its plotly dict)
+and `.navigateur` (the browser that drew it, for the provenance).
 
 Add here: which files a figure leaves for those who bind fiches. Keep out: how one is drawn (`render.py`).
 """
@@ -17,7 +18,7 @@ from pipeline.marts import Marts
 from pipeline.territoires import Territoire
 
 MODULES = {"balance": "balance", "produits": "produits", "flux-export": "flux", "flux-import": "flux"}
-SUFFIXES = (".svg", ".png", ".json")
+SUFFIXES = (".svg", ".png", ".json", ".navigateur")
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,7 @@ def draw(
                 yield Figure(name, spec, svg=place / f"{sujet}.svg", png=place / f"{sujet}.png")
 
     for rendu in render(figures()):
+        if not rendu.erreur:
+            rendu.figure.svg.with_suffix(".navigateur").write_text(rendu.navigateur, encoding="utf-8")
         yield Drawn(*wanted[rendu.figure.name], rendu.erreur)
     yield from kept_out

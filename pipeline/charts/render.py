@@ -77,10 +77,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Rendu:
-    """What became of a figure: `erreur` is None when its files are in place."""
+    """What became of a figure: `erreur` is None when its files are in place, drawn by the browser `navigateur`."""
 
     figure: Figure
     erreur: ComexError | None = None
+    navigateur: str = ""
 
 
 class _Interrompu(Exception):
@@ -159,7 +160,11 @@ async def _verifier_police(tab: Any) -> None:
 
 
 def _canoniser(svg: str, name: str) -> str:
-    """Same figure, same bytes: plotly's random id of the figure becomes a hash of its name, those of traces (a mere class) go."""
+    """Same figure, same bytes: plotly's random id of the figure becomes a hash of its name, those of traces (a mere class) go.
+
+    Style comes last in each tag: the browser puts it there or before, by when it got round to writing it out.
+    """
+    svg = re.sub(r'( style="[^"]*")((?: [\w:-]+="[^"]*")+)(?=\s*/?>)', r"\2\1", svg)
     svg = re.sub(r'(class="trace [a-z]+) trace[0-9a-f]{6}"', r'\1"', svg)
     found = re.search(r'id="defs-([0-9a-f]{6})"', svg)
     return re.sub(rf"(?<=[A-Za-z-]){found[1]}", hashlib.sha256(name.encode()).hexdigest()[:6], svg) if found else svg
@@ -217,6 +222,7 @@ async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: as
             for tab in tabs:
                 await _evaluer(tab, DESSINER)
             await _verifier_police(tabs[0])
+            version = (await browser.send_command("Browser.getVersion"))["result"]["product"]
 
             async def travailler(tab: Any) -> None:
                 for figure in waiting:
@@ -228,7 +234,7 @@ async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: as
                     except ComexError as error:
                         await done.put(Rendu(figure, error))
                     else:
-                        await done.put(Rendu(figure))
+                        await done.put(Rendu(figure, navigateur=version))
 
             results = await asyncio.gather(*map(travailler, tabs), return_exceptions=True)
             for result in results:

@@ -15,7 +15,7 @@ from pipeline.archive.tables import Release
 from pipeline.errors import ComexError, DataError, RenderError
 from pipeline.fiche import lot, page
 from pipeline.fiche.contexte import Portrait, construire
-from pipeline.fiche.provenance import Archive, Provenance
+from pipeline.fiche.provenance import Archive, Provenance, origine_lisible
 from pipeline.marts import Marts
 from pipeline.paths import Paths
 from pipeline.settings import Settings
@@ -35,10 +35,10 @@ class Bound:
 
 def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     """What the marts' period was computed from: of the archives of the run, those that stand for its quarters."""
-    given: dict[str, set[str]] = {}
-    for row in marts.releases.to_dict("records"):
-        given.setdefault(row["release_id"], set()).update(row["trimestres"].split())
-    standing = given.keys()
+    # One order for all stores: that of arrival counts between releases of one flow and vintage only.
+    releases = sorted(releases, key=lambda release: (release.vintage, release.flux, release.rang_archive))
+    given = dict(zip(marts.releases["release_id"], marts.releases["trimestres"], strict=True))
+    standing = set(given)
     used = [release for release in releases if release.release_id in standing]
     if missing := standing - {release.release_id for release in used}:
         raise DataError(
@@ -50,10 +50,23 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     return Provenance(
         est_exemple=any(release.est_exemple for release in used),
         millesime=max(release.vintage for release in used),
-        archives=tuple(
-            Archive(r.nom, r.sha256, r.vintage, {"E": "export", "I": "import"}[r.flux], r.taille, r.origine) for r in used
-        ),
-        est_anterieure=any(given[r.release_id] & set(r.trimestres_depasses.split()) for r in used),
+        archives=tuple(_archive(release, given) for release in used),
+        lues=tuple(_archive(release, given) for release in releases),
+        est_anterieure=any(set(given[r.release_id].split()) & set(r.trimestres_depasses.split()) for r in used),
+    )
+
+
+def _archive(release: Release, given: dict[str, str]) -> Archive:
+    return Archive(
+        nom=release.nom,
+        sha256=release.sha256,
+        millesime=release.vintage,
+        flux={"E": "export", "I": "import"}[release.flux],
+        taille=release.taille,
+        origine=origine_lisible(release.origine),
+        lignes=release.lignes,
+        valeur_eur=release.valeur_eur,
+        trimestres=given.get(release.release_id, ""),
     )
 
 
@@ -107,7 +120,8 @@ class _Binder:
                 classement=self.marts.classement,
                 niveau_produit=self.niveau_produit,
             )
-            lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo)
+            lus = [lu for one in dict.fromkeys((territoire, region, FRANCE)) if one for lu in self.marts.lus(one)]
+            lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo, lus)
         except ComexError as error:
             return Bound(territoire, error)
         return Bound(territoire)

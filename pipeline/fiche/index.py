@@ -23,7 +23,18 @@ def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, proven
     `reperes` holds the rows of all territories for the period; a fiche is linked to when its bundle is under
     `fiches`/<periode> and was made from the same archives. Raises OutputError.
     """
-    lignes = _lignes(path.parent, fiches / periode, reperes, provenance)
+    page, linked = composer(path.parent, fiches, periode, reperes, provenance)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.part")
+        aside.write_text(page, encoding="utf-8")
+        aside.replace(path)
+    return linked
+
+
+def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, provenance: Provenance) -> tuple[str, int]:
+    """The HTML of the index of `racine`, and how many fiches it links to."""
+    lignes = _lignes(racine, fiches / periode, reperes, provenance)
     groupes = [("France entière", "france", [lignes[FRANCE.cle]])] if FRANCE.cle in lignes else []
     for region in sorted(
         regions().values(), key=lambda region: (region.est_drom, region.slug.partition("-")[2].partition("-")[2])
@@ -39,16 +50,11 @@ def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, proven
             periode=periode,
             provenance=provenance,
             groupes=groupes,
-            commun=_relatif(fiches / "commun", path.parent),
+            commun=_relatif(fiches / "commun", racine),
             exemple=textes.insecables(textes.exemple().replace("Cette fiche est faite", "Ces fiches sont faites")),
         )
     )
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.part")
-        aside.write_text(page, encoding="utf-8")
-        aside.replace(path)
-    return sum(ligne["html"] is not None for ligne in lignes.values())
+    return page, sum(ligne["html"] is not None for ligne in lignes.values())
 
 
 def _relatif(cible: Path, depuis: Path) -> str:

@@ -10,18 +10,22 @@ import platform
 import shutil
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pandas as pd
 
 from pipeline.errors import OutputError, RenderError
 from pipeline.fiche import page, pdf
-from pipeline.fiche.contenu import Fiche
-from pipeline.fiche.provenance import LICENCE
+from pipeline.fiche.contenu import Fiche, Illustration
+from pipeline.fiche.provenance import LICENCE, empreinte_du_code
+from pipeline.marts import Lu
+from pipeline.territoires import Territoire
 
 # First columns of each data file, a contract with those who read them; the mart's other columns follow.
 COLONNES = {
@@ -33,22 +37,24 @@ COLONNES = {
 LOGICIELS = ("comex", "dagster", "dbt-core", "dbt-duckdb", "duckdb", "pandas", "plotly", "kaleido", "typst")
 
 
-def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None) -> Path:
+def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None, lus: Sequence[Lu] = ()) -> Path:
     """Write the bundle of `fiche` to `fiches`/<periode>/<slug>, and return that folder.
 
-    `figures` holds the drawn figures of the period: `<slug>/<sujet>.svg`, `.png` and `.json` (the plotly dict), for this
-    territory and for those it is compared with. The former bundle stays until the new one is complete.
+    `figures` holds the drawn figures of the period: `<slug>/<sujet>` with the suffixes of `charts.draw`, for this
+    territory and for those it is compared with; `lus` is what was read of the marts, for the manifest. The former bundle
+    stays until the new one is complete.
     Raises RenderError (a figure is missing, the compiler refuses) or OutputError (the disk).
     """
     final = fiches / fiche.periode / fiche.territoire.slug
     with _mis_en_place(final) as aside:
-        svgs, specs, tailles = {}, {}, {}
+        svgs, specs, tailles, dessinees = {}, {}, {}, []
         for illustration in fiche.illustrations:
             source = figures / illustration.dossier / illustration.sujet
             svgs[illustration.fichier] = _lire(source.with_suffix(".svg"))
             specs[illustration.fichier] = _lire(source.with_suffix(".json")).decode()
             layout = json.loads(specs[illustration.fichier])["layout"]
             tailles[illustration.fichier] = (layout["width"], layout["height"])
+            dessinees.append(_figure(illustration, source))
             if illustration.dossier == fiche.territoire.slug:
                 svg, png = svgs[illustration.fichier], _lire(source.with_suffix(".png"))
                 _poser(
@@ -64,7 +70,7 @@ def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None) 
         _poser(aside / "fiche.html", page.composer(fiche, specs, tailles, nom_logo).encode())
         for nom, frame in donnees(fiche).items():
             _poser(aside / "donnees" / f"{nom}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
-        _poser(aside / "manifest.json", _manifeste(fiche, aside))
+        _poser(aside / "manifest.json", _manifeste(fiche, aside, lus, dessinees))
     return final
 
 
@@ -109,7 +115,59 @@ def signer_png(png: bytes, titre: str, source: str) -> bytes:
     return png[:33] + chunks + png[33:]
 
 
-def _manifeste(fiche: Fiche, dossier: Path) -> bytes:
+def _figure(illustration: Illustration, source: Path) -> dict[str, Any]:
+    """One link of the chain: from the rows of a mart to a drawing, which a file of the bundle holds with its title."""
+    maille = "departement" if illustration.dossier[0].isdigit() else "national"
+    return {
+        "figure": f"{illustration.dossier}/{illustration.sujet}",
+        "mart": f"mart_{maille}_{illustration.sujet.partition('-')[0]}",
+        "donnees_sha256": _sha256(_lire(source.with_suffix(".json"))),
+        "svg_sha256": _sha256(_lire(source.with_suffix(".svg"))),
+        "png_sha256": _sha256(_lire(source.with_suffix(".png"))),
+        "navigateur": _lire(source.with_suffix(".navigateur")).decode(),
+    }
+
+
+def _chaine(fiche: Fiche, lus: Sequence[Lu], dessinees: list[dict[str, Any]]) -> dict[str, Any]:
+    """From bytes to bytes: the archives read, the rows of marts made of them, the figures made of these rows.
+
+    All archives of the run are listed, in order: the marts can be made again from them and from nothing else.
+    """
+    return {
+        "releases": [
+            {
+                "release_id": archive.release_id,
+                "archive": archive.nom,
+                "sha256": archive.sha256,
+                "millesime": archive.millesime,
+                "origine": archive.origine,
+                "flux": archive.flux,
+                "lignes": archive.lignes,
+                "valeur_eur": archive.valeur_eur,
+                "trimestres": archive.trimestres,
+            }
+            for archive in fiche.provenance.lues
+        ],
+        "marts": [asdict(lu) for lu in lus],
+        "figures": dessinees,
+    }
+
+
+def _issu_de(chemin: str, territoire: Territoire, lus: Sequence[Lu]) -> list[str]:
+    """What of the chain a file is made of: a figure, rows of marts, all of both for the fiche itself; nothing for a logo."""
+    dossier, _, nom = chemin.rpartition("/")
+    sujet = nom.rpartition(".")[0]
+    if dossier == "graphiques":
+        return [f"{territoire.slug}/{sujet}"]
+    if dossier == "donnees":
+        sujet = sujet.partition("-")[0]
+        compared = sujet == "reperes"  # holds the rows of région and France too
+        read = [lu for lu in lus if lu.mart.endswith(f"_{sujet}") and (compared or lu.territoire == territoire.cle)]
+        return [f"{lu.mart}/{lu.territoire}" for lu in read]
+    return ["marts", "figures"] if sujet == "fiche" else []
+
+
+def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[dict[str, Any]]) -> bytes:
     provenance, territoire = fiche.provenance, fiche.territoire
     files = sorted(path for path in dossier.rglob("*") if path.is_file())
     manifest = {
@@ -134,17 +192,28 @@ def _manifeste(fiche: Fiche, dossier: Path) -> bytes:
             }
             for archive in provenance.archives
         ],
-        "versions": {"python": platform.python_version(), **{nom: version(nom) for nom in LOGICIELS}},
+        "versions": {
+            "python": platform.python_version(),
+            **{nom: version(nom) for nom in LOGICIELS},
+            "navigateur": ", ".join(sorted({dessin["navigateur"] for dessin in dessinees})),
+            "code": empreinte_du_code(),
+        },
+        "chaine": _chaine(fiche, lus, dessinees),
         "fichiers": [
             {
                 "chemin": path.relative_to(dossier).as_posix(),
                 "taille": path.stat().st_size,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "sha256": _sha256(path.read_bytes()),
+                "issu_de": _issu_de(path.relative_to(dossier).as_posix(), territoire, lus),
             }
             for path in files
         ],
     }
     return (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _lire(path: Path) -> bytes:

@@ -4,9 +4,13 @@ Add here: a fact about the origin that a reader or a re-user needs. Keep out: ho
 The source line is derived from the releases themselves, so that it cannot go stale.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from pathlib import Path
 
+from pipeline.settings import ROOT
 from pipeline.typographie import INSECABLE, mois
 
 MENTION_EXEMPLE = "Données d’exemple"
@@ -15,23 +19,36 @@ LICENCE = "Licence Ouverte 2.0"
 
 @dataclass(frozen=True)
 class Archive:
-    """One release that the figures were computed from."""
+    """One release that the run read: `lignes` and `valeur_eur` are its own, `trimestres` what it gave to the period."""
 
     nom: str
     sha256: str
     millesime: str  # AAAAMM
     flux: str  # export, import
     taille: int  # bytes
-    origine: str  # address or folder it came from
+    origine: str  # the address it came from, else the name of its file
+    lignes: int = 0
+    valeur_eur: int = 0
+    trimestres: str = ""  # « 2024T1 2024T2 »; none for an archive that serves comparisons with other years and labels
+
+    @property
+    def release_id(self) -> str:
+        """What its rows are marked with in the warehouse."""
+        return self.sha256[:12]
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """All that a fiche was made from; `millesime` (AAAAMM) is the newest of its releases."""
+    """All that a fiche was made from; `millesime` (AAAAMM) is the newest of its releases.
+
+    `archives` stand for the quarters of the period; `lues` are all that the run read, in the order that decides between two
+    of one flow and vintage: the last stands.
+    """
 
     est_exemple: bool
     millesime: str
     archives: tuple[Archive, ...] = ()
+    lues: tuple[Archive, ...] = ()
     est_anterieure: bool = False  # newer releases of these quarters are kept, and were left aside (`--vintage`)
 
     @property
@@ -63,3 +80,20 @@ class Provenance:
     def jour(self) -> date:
         """A date for documents that want one: the month of the vintage, never the clock's."""
         return date(int(self.millesime[:4]), int(self.millesime[4:]), 1)
+
+
+def origine_lisible(origine: str) -> str:
+    """An address as it is; of a path, which tells a reader of another machine nothing, the name of its file."""
+    return origine if "://" in origine else Path(origine).name
+
+
+@cache
+def empreinte_du_code() -> str:
+    """First 12 digits of the sha256 of all code that makes a fiche, Python, templates and SQL: another one, other bytes."""
+    sources = [path for path in (ROOT / "pipeline").rglob("*.*") if path.suffix in (".py", ".j2", ".css", ".js", ".typ")]
+    for room in ("models", "macros", "seeds"):
+        sources += (path for path in (ROOT / "dbt_project" / room).rglob("*.*") if path.suffix in (".sql", ".csv", ".yml"))
+    digest = hashlib.sha256()
+    for path in sorted(sources, key=lambda path: path.relative_to(ROOT).as_posix()):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -74,7 +74,9 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place.mkdir(exist_ok=True)
             (place / f"{sujet}.json").write_text(json.dumps(spec), encoding="utf-8")
             wanted.append(Figure(f"{territoire.slug}/{sujet}", spec, place / f"{sujet}.svg", place / f"{sujet}.png"))
-    assert all(rendu.erreur is None for rendu in render(wanted))
+    for rendu in render(wanted):
+        assert rendu.erreur is None
+        rendu.figure.svg.with_suffix(".navigateur").write_text(rendu.navigateur)
     return folder
 
 

@@ -222,6 +222,7 @@ def _dessiner(folder: Path, illustration: Illustration) -> None:
     (place / f"{illustration.sujet}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 25 + b"\0\0\0\0IEND\xaeB`\x82")
     spec = charts.figure(illustration.sujet, frames("diversifie"))
     (place / f"{illustration.sujet}.json").write_text(json.dumps(spec))
+    (place / f"{illustration.sujet}.navigateur").write_text("Chrome/1.2.3.4")
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -323,7 +324,7 @@ def test_a_run_killed_between_two_moves_is_mended(figures: Path, tmp_path: Path)
     assert (folder / "fiche.html").is_file()
 
 
-@pytest.mark.parametrize("suffix", [".svg", ".png", ".json"])
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".json", ".navigateur"])
 def test_a_missing_figure_is_named(figures: Path, tmp_path: Path, suffix: str) -> None:
     (figures / "94-val-de-marne" / "produits").with_suffix(suffix).write_bytes(b"")
     with pytest.raises(RenderError, match=rf"produits\{suffix} of 94-val-de-marne was expected; it is empty"):
