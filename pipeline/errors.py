@@ -40,6 +40,10 @@ class ReleaseError(ComexError):
     """An archive, or a set of archives, is not what the customs publish."""
 
 
+class SourceError(ComexError):
+    """A source cannot be reached, or answers something else than archives."""
+
+
 class DataError(ComexError):
     """The data were read, and cannot carry the figure that was asked."""
 
