@@ -4,28 +4,31 @@ Add here: a command, as thin as these. Keep out: what a run does (`defs/`), and 
 """
 
 import os
+import shutil
 import sys
 import time
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline import territoires
 from pipeline.archive import tables
-from pipeline.errors import ComexError, DataError
+from pipeline.errors import ComexError, DataError, OutputError
 from pipeline.marts import Marts
 from pipeline.outputs import ensure_room, hold, writing
 from pipeline.paths import Paths
 from pipeline.settings import ROOT, Settings
 from pipeline.typographie import millions, nombre
 
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Foreign-trade fiches of French territories.", pretty_exceptions_enable=False
 )
-
-DAGSTER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 @app.callback()
@@ -50,11 +53,8 @@ def build(
     ] = None,
 ) -> None:
     """Build the fiches: all 100 départements, régions and France, or a few départements."""
-    try:
+    with _told():
         _build(source, home, departement or [], periode, vintage)
-    except ComexError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -67,16 +67,13 @@ def verify(
     """Make bundles again from the kept archives, in a temporary place, and tell which file or number differs."""
     from pipeline import verify as verification  # late, like Dagster: drawing and binding take a second to load
 
-    try:
+    verdicts = 0, 0
+    with _told():
         paths = Paths(Settings(home=home).home if home else Settings().home)
         place = path if path is None or path.exists() else paths.home / path
-        verdicts = 0, 0
         for verdict in verification.verify(place, paths):
             verdicts = verdicts[0] + 1, verdicts[1] + bool(verdict.differences)
             sys.stdout.write(verdict.told() + "\n")
-    except ComexError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     sys.stdout.write(f"{verdicts[0] - verdicts[1]} of {verdicts[0]} hold\n")
     raise typer.Exit(1 if verdicts[1] else 0)
 
@@ -84,10 +81,29 @@ def verify(
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="Port of the UI, on this machine only.")] = 3000) -> None:
     """Start the Dagster UI: lineage, runs, checks, and launching a département or the country by hand."""
-    paths = Paths(Settings().home)
-    prepare(paths)
+    prepare_command()
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execv(dagster, [dagster, "dev", "--workspace", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)])
+
+
+@app.command(name="prepare")
+def prepare_command() -> None:
+    """What a server needs before Dagster starts: its settings (never replacing some), and no dead run « in progress »."""
+    with _told():
+        paths = Paths(Settings().home)
+        prepare(paths)
+        with suppress(OutputError):  # a run is at work: it is not dead, and no other one was
+            close_dead_runs(paths)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what a user can cause in four parts, and leave with exit code 1."""
+    try:
+        yield
+    except ComexError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
 
 
 def _build(source: str | None, home: Path | None, codes: list[str], periode: str | None, vintage: str | None) -> None:
@@ -101,6 +117,9 @@ def _build(source: str | None, home: Path | None, codes: list[str], periode: str
     if codes and not wanted:
         territoires.departement(" ".join(codes))  # says what a code is
     prepare(paths)
+    close_dead_runs(paths)
+    with writing(paths.home):
+        (paths.home / "last-run.log").write_text("", encoding="utf-8")
     failures = []
     for index, partitions in enumerate(ranges(wanted)):
         failure, has_marts = run_job(paths, "everything" if index == 0 else "departements", partitions)
@@ -130,22 +149,15 @@ def run_job(paths: Paths, name: str, partitions: tuple[str, str] | None = None) 
     Failing checks are told on standard error. Returns the words of the steps that failed, or None, and whether the run
     got as far as the marts. Raises OutputError when Dagster's own storage cannot be written.
     """
-    import dagster as dg  # late: it takes a second, and `comex --help` needs none of it
-    from sqlalchemy.exc import OperationalError
-
     from pipeline.definitions import defs
 
     log = paths.home / "last-run.log"
     ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
     tags: dict[str, str] = dict(zip(ends, partitions, strict=True)) if partitions else {}
-    try:
-        with dg.DagsterInstance.get() as instance, log.open("a", encoding="utf-8") as output, redirect_stdout(output):
-            job = defs().resolve_job_def(name)
-            loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-            result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, run_config=loggers)
-    except OperationalError as error:
-        with writing(paths.dagster):
-            raise OSError(str(error.orig)) from error
+    with _instance(paths) as instance, log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+        job = defs().resolve_job_def(name)
+        loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, run_config=loggers)
     failed = [event for event in result.all_events if event.is_step_failure or event.is_job_failure]
     failure = None if result.success else _words(failed, log)
     for event in result.get_asset_check_evaluations():
@@ -187,11 +199,37 @@ def prepare(paths: Paths) -> None:
         paths.dagster.mkdir(parents=True, exist_ok=True)
         config = paths.dagster / "dagster.yaml"
         if not config.exists():
-            config.write_text(DAGSTER_YAML, encoding="utf-8")
-    with hold(paths), writing(paths.home):  # the log of a run that is at work is its own
-        (paths.home / "last-run.log").write_text("", encoding="utf-8")
+            shutil.copyfile(ROOT / "deploy" / "dagster.yaml", config)
     os.environ["DAGSTER_HOME"] = str(paths.dagster)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+def close_dead_runs(paths: Paths) -> None:
+    """Mark failed the runs that a killed process left « in progress »: as long as they are, no other one is launched.
+
+    Who holds the outputs knows that no run is at work on them. Raises OutputError when one is. Launchers that see the health
+    of their workers (containers, other machines) need no such help.
+    """
+    import dagster as dg
+
+    with hold(paths), _instance(paths) as instance:
+        if not instance.run_launcher.supports_check_run_worker_health:
+            for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])):
+                instance.report_run_failed(run, "Its process ended without a word: it was killed, or the machine stopped.")
+
+
+@contextmanager
+def _instance(paths: Paths) -> Iterator["DagsterInstance"]:
+    """Dagster's storage. Raises OutputError when it cannot be written."""
+    from dagster import DagsterInstance  # late: it takes a second, and `comex --help` needs none of it
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        with DagsterInstance.get() as instance:
+            yield instance
+    except OperationalError as error:
+        with writing(paths.dagster):
+            raise OSError(str(error.orig)) from error
 
 
 def _summary(settings: Settings, paths: Paths, wanted: list[str], seconds: float) -> None:

@@ -12,6 +12,6 @@ COMPONENTS = Path(__file__).parent
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The assets, checks, jobs and resources of the code location `comex`."""
+    """The assets, checks, jobs, sensors and resources of the code location `comex`."""
     loaded = dg.load_from_defs_folder(path_within_project=COMPONENTS)
     return dg.Definitions.merge(loaded, dg.Definitions(executor=dg.in_process_executor))

@@ -393,6 +393,7 @@ def _judge(response: httpx.Response, good: Sequence[int]) -> None:
         cause="the address changed, or this site or a proxy on the way wants no programs or asks for a login",
         remedy="open the address in a browser on this machine; correct it where it is set, or save the archives by hand"
         " and give their folder as --source",
+        check=WITHDRAWN if response.status_code in GONE else None,
     )
 
 

@@ -78,3 +78,10 @@ def draw(
             rendu.figure.svg.with_suffix(".navigateur").write_text(rendu.navigateur, encoding="utf-8")
         yield Drawn(*wanted[rendu.figure.name], rendu.erreur)
     yield from kept_out
+
+
+def told_failures(drawn: list[Drawn]) -> str:
+    """Which figures could not be drawn and why, the first twenty, one a line; "" when all were."""
+    failed = [item for item in drawn if item.erreur]
+    told = [f"- {item.territoire.cle} ({item.territoire.nom}), {item.sujet}: {item.erreur}" for item in failed[:20]]
+    return "\n".join([f"{len(failed)} of {len(drawn)} figures could not be drawn:", *told]) if failed else ""

@@ -3,6 +3,7 @@
 Add here: nothing, ideally. Keep out: figures for readers (`render.py`).
 """
 
+import base64
 from pathlib import Path
 
 import typst
@@ -20,3 +21,9 @@ def preview(svg: Path, limit: int = 40_000) -> bytes | None:
         if isinstance(png, bytes) and len(png) <= limit:
             return png
     return None
+
+
+def shown(svg: Path) -> str:
+    """A figure in Markdown: its picture within the text, small since it goes into an event log, or its path."""
+    png = preview(svg)
+    return f"![{svg.stem}](data:image/png;base64,{base64.b64encode(png).decode()})" if png else f"`{svg}`"

@@ -3,15 +3,13 @@
 Add here: a subject, under the name of its mart and of its file. Keep out: how a figure looks or is drawn (`pipeline/charts`).
 """
 
-import base64
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import dagster as dg
 
 from pipeline import charts
-from pipeline.charts.draw import Drawn, code_version, draw
-from pipeline.charts.preview import preview
+from pipeline.charts.draw import Drawn, code_version, draw, told_failures
+from pipeline.charts.preview import shown
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace
 from pipeline.progress import track
@@ -36,22 +34,14 @@ def gate(asset: dg.AssetKey) -> dg.AssetCheckSpec:
 
 def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
     """Names the figures that failed and why."""
-    failed = [item for item in drawn if item.erreur]
-    listing = "\n".join(f"- {item.territoire.cle} ({item.territoire.nom}), {item.sujet}: {item.erreur}" for item in failed[:20])
+    failures = told_failures(drawn)
     return dg.AssetCheckResult(
         check_name="every_figure_is_drawn",
         asset_key=asset,
-        passed=not failed,
-        description=listing or None,
-        metadata={"drawn": len(drawn) - len(failed), "failed": len(failed), "offenders": dg.MetadataValue.md(listing or "none")},
+        passed=not failures,
+        description=failures or None,
+        metadata={"figures": len(drawn), "offenders": dg.MetadataValue.md(failures or "none")},
     )
-
-
-def shown(svg: Path) -> dg.MarkdownMetadataValue:
-    """A figure in the UI: a small picture, since it goes into the event log, or its path."""
-    png = preview(svg)
-    encoded = f"![{svg.stem}](data:image/png;base64,{base64.b64encode(png).decode()})" if png else f"`{svg}`"
-    return dg.MetadataValue.md(encoded)
 
 
 def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable[str], label: str) -> Iterator[Drawn]:
@@ -91,7 +81,9 @@ def departement_charts(
     for sujet in selected:
         mine = [item for item in drawn if item.sujet == sujet]
         drawings = [folder / item.territoire.slug / f"{sujet}.svg" for item in mine if item.erreur is None]
-        previews = {svg.parent.name: shown(svg) for svg in drawings} if len(territoires) <= PREVIEWS_UP_TO else {}
+        previews = (
+            {svg.parent.name: dg.MetadataValue.md(shown(svg)) for svg in drawings} if len(territoires) <= PREVIEWS_UP_TO else {}
+        )
         yield dg.MaterializeResult(
             chart_key(sujet),
             metadata={"figures": len(drawings), "path": dg.MetadataValue.path(folder), **previews},
@@ -116,6 +108,6 @@ def national_charts(workspace: Workspace) -> dg.MaterializeResult:
     france = folder / FRANCE.slug / "flux-export.svg"
     return dg.MaterializeResult(
         metadata={"figures": len(drawn), "path": dg.MetadataValue.path(folder)}
-        | ({"france": shown(france)} if france.exists() else {}),
+        | ({"france": dg.MetadataValue.md(shown(france))} if france.exists() else {}),
         check_results=[report(drawn, NATIONAL)],
     )

@@ -4,6 +4,7 @@ Add here: a check on files and rows as they came. Keep out: the verdicts themsel
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 import dagster as dg
@@ -20,6 +21,8 @@ TABLES = {
     "releases": "One row an archive of this run: vintage, flow, rows, euros.",
     "libelles": "Rows of the companion label files.",
 }
+# A release comes every quarter, some days sooner or later. What counts is the last run that read the source, with news or not.
+QUARTERLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=100), fail_window=timedelta(days=130))
 ARCHIVES = dg.AssetKey(["raw", "archives"])
 ECHANGES = dg.AssetKey(["raw", "echanges"])
 PUBLISHED = "releases_are_still_published"
@@ -30,7 +33,13 @@ COUNTED = "Every row has a mass, and a key of its own. Otherwise its value count
 @dg.multi_asset(
     name="raw",
     specs=[
-        dg.AssetSpec(ARCHIVES, group_name="raw", kinds={"file"}, description="Archives as published, kept for ever."),
+        dg.AssetSpec(
+            ARCHIVES,
+            group_name="raw",
+            kinds={"file"},
+            description="Archives as published, kept for ever.",
+            freshness_policy=QUARTERLY,
+        ),
         *(
             dg.AssetSpec(["raw", table], deps=[ARCHIVES], group_name="raw", kinds={"parquet"}, description=text)
             for table, text in TABLES.items()
