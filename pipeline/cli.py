@@ -39,7 +39,7 @@ def _commands() -> None:
 @app.command()
 def build(
     source: Annotated[
-        str | None, typer.Option(help="`example`, or a folder of archives (with or without an index.html).")
+        str | None, typer.Option(help="`example`, `douane`, the address of an index page, or a folder of archives.")
     ] = None,
     home: Annotated[Path | None, typer.Option(help="Folder of the outputs; default COMEX_HOME, else assets_out.")] = None,
     departement: Annotated[

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pipeline.errors import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
-# What the customs have called the archives so far; their site adds _0, _1 … to the name of a file that is put there again.
+# What the customs have called the archives so far; _0, _1 …: what a Drupal site adds to the name of a file put there again.
 ARCHIVE = re.compile(r"(?i)\d{6}[-_ ](stat-)?regional(-ce)?[-_ ]?(\d{4})?[-_ ](import|export)(_\d+)?\.zip$")
 HOSTS = "www.douane.gouv.fr lekiosque.finances.gouv.fr www.data.gouv.fr static.data.gouv.fr"
 PAGE = "https://lekiosque.finances.gouv.fr/site_fr/telechargement/telechargement_SGBD.asp"

@@ -16,7 +16,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
@@ -158,37 +158,40 @@ class Http:
         self, offer: Offer, part: "_Part", known: Validators | None, bar: Callable[[int, int | None], None]
     ) -> Fetched | None:
         """One try."""
-        limit = self._settings.archive_max_mib * 1024**2
         unless, rest = _unless_changed(known), part.the_rest()
         good = (200, *GONE, *((304,) if unless else ()), *((206, 416) if rest else ()))
         try:
             with self._answer("GET", offer.origin, {"Accept-Encoding": "identity"} | unless | rest, good) as response:
+                if response.status_code in (304, *GONE):
+                    part.drop()
                 if response.status_code in GONE:
                     raise _withdrawn(offer, response)
                 if response.status_code == 304:
-                    part.drop()
                     return None
-                said = _said(response)
                 if response.status_code == 200:
-                    part.begin(said)
-                elif not part.goes_on(response, said):
+                    part.begin(_said(response))
+                elif not part.goes_on(response):
                     part.drop()
                     raise _Passing("another file than before the break", "the archive was replaced while it was downloaded")
-                have = part.size()
-                with writing(part.path), part.path.open("ab") as file:
-                    for chunk in self._chunks(response, limit - have):
-                        if have == 0 and _is_a_page(response, chunk):
-                            raise web_page(offer.name, chunk, where=offer.origin)
-                        file.write(chunk)
-                        have += len(chunk)
-                        bar(have, said.size)
-                return Fetched(part.finish(), said)
-        except (SourceError, ReleaseError):
-            part.drop()
-            raise
+                self._receive(response, offer, part, bar)
+                return part.finish()
         except _Passing as fault:
             if size := part.size():
                 fault.found += f" ({size:,} bytes are here)"
+            raise
+
+    def _receive(self, response: httpx.Response, offer: Offer, part: "_Part", bar: Callable[[int, int | None], None]) -> None:
+        have, size = part.size(), part.said and part.said.size
+        try:
+            with writing(part.path), part.path.open("ab") as file:
+                for chunk in self._chunks(response, self._settings.archive_max_mib * 1024**2 - have):
+                    if have == 0 and _is_a_page(response, chunk):
+                        raise web_page(offer.name, chunk, where=offer.origin)
+                    file.write(chunk)
+                    have += len(chunk)
+                    bar(have, size)
+        except (SourceError, ReleaseError):  # not what was meant: nothing to go on from
+            part.drop()
             raise
 
     def _tried(self, what: str, url: str, attempt: Callable[[], T]) -> T:
@@ -296,9 +299,11 @@ class _Part:
         mark = _strong(self.said)
         return {"Range": f"bytes={self.size()}-"} | ({"If-Range": mark} if mark else {})
 
-    def goes_on(self, response: httpx.Response, said: Validators) -> bool:
-        """Are the bytes of this answer those that follow, in the same file?"""
-        return said == self.said and response.headers.get("content-range", "").startswith(f"bytes {self.size()}-")
+    def goes_on(self, response: httpx.Response) -> bool:
+        """Are the bytes of this answer those that follow, in the same file? It may leave validators out, not change them."""
+        said, before = _said(response), self.said or Validators()
+        same = all(now in (None, then) for now, then in zip(astuple(said), astuple(before), strict=True))
+        return same and response.headers.get("content-range", "").startswith(f"bytes {self.size()}-")
 
     def begin(self, said: Validators) -> None:
         """Start from nothing. The note comes before the bytes it is about: a process may be killed between."""
@@ -308,14 +313,14 @@ class _Part:
             self.note.write_text(json.dumps({"url": self.url, "validators": asdict(said)}), encoding="utf-8")
         self.said = said
 
-    def finish(self) -> Path:
+    def finish(self) -> Fetched:
         """Flush the bytes to the disk, then give them their good name."""
         with writing(self.path):
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())
             self.path.replace(self.whole)
             self.note.unlink(missing_ok=True)
-        return self.whole
+        return Fetched(self.whole, self.said or Validators())
 
     def drop(self) -> None:
         """Leave nothing."""
@@ -384,7 +389,7 @@ def _judge(response: httpx.Response, good: Sequence[int]) -> None:
     if response.status_code == 429 or response.status_code >= 500:
         asked = response.headers.get("retry-after", "")
         wait = _number(asked)
-        with suppress(ValueError):
+        with suppress(ValueError, TypeError):  # no date, or one without its zone
             wait = wait if wait is not None else max(0.0, (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds())
         raise _Passing(f"status {status}", "the site is overloaded, broken or under repair", wait)
     raise SourceError(

@@ -15,6 +15,7 @@ from pipeline.errors import ComexError, SettingError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.sources import douane, example, folder, page
+from pipeline.sources.folder import unreadable
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,18 @@ class Source:
     notices: list[ComexError] = field(default_factory=list)
     http: Http | None = None
 
-    def fetch(self, offer: Offer, place: Path, known: Validators | None = None) -> Fetched | None:
-        """The bytes of `offer`; downloads go below `place`. None: they are still those that `known` was said of.
+    def fetch(self, offer: Offer, folder: Path, known: Validators | None = None) -> Fetched | None:
+        """The bytes of `offer`; downloads go below `folder`. None: they are still those that `known` was said of.
 
         Raises what `Http.fetch` raises, and SourceError for a file that cannot be read.
         """
         if offer.path is None:
             assert self.http, "offers without a path come with a client"
-            return self.http.fetch(offer, place, known)
+            return self.http.fetch(offer, folder, known)
         try:
             offer.path.open("rb").close()
         except OSError as error:
-            raise folder.unreadable(offer.path, error) from error
+            raise unreadable(offer.path, error) from error
         return Fetched(offer.path, Validators())
 
 
@@ -87,7 +88,7 @@ def open_source(settings: Settings, paths: Paths) -> Source:
         if not place.is_dir():
             raise _no_source(settings.source, "no folder of that name")
     except OSError as error:
-        raise folder.unreadable(place, error) from error
+        raise unreadable(place, error) from error
     return Source(source_id(settings), str(place), folder.offers(place, settings.archive_pattern))
 
 

@@ -3,6 +3,10 @@
 Add here: a third place where they publish. Keep out: what pages and requests have in common (`page.py`, `archive/fetch.py`).
 """
 
+from contextlib import suppress
+
+import httpx
+
 from pipeline.archive.fetch import Http, Offer, bare, is_address
 from pipeline.errors import ComexError, SourceError
 from pipeline.settings import Settings
@@ -54,6 +58,7 @@ def _dataset(http: Http, settings: Settings) -> list[Offer]:
         url, title = (str(resource.get(key) or "") for key in ("url", "title"))
         url = url or str(resource.get("latest") or "")
         named = (page.archive_name(text, settings.archive_pattern) for text in (url, title, f"{title}.zip"))
-        if is_address(url) and (name := next(filter(None, named), None)):
-            found.add(Offer(name, bare(url)))
+        with suppress(httpx.InvalidURL):
+            if is_address(url) and (name := next(filter(None, named), None)):
+                found.add(Offer(name, bare(url)))
     return list(found)

@@ -159,6 +159,17 @@ def test_a_server_that_goes_on_with_another_file_is_found_out(site, tmp_path):
     assert [request.status for request in asked(site)[1:]] == [206, 200]
 
 
+@pytest.mark.parametrize("fault", [Fault(status=403), Fault(status=302, headers={"Location": "https://login.example/1"})])
+def test_a_refusal_between_leaves_the_bytes_to_go_on_from(site, tmp_path, fault):
+    offer = publish(site, cut_at=200_000)
+    refused(client(site, attempts=1), offer, tmp_path)
+    site.faults[site.path(NAME)] = fault
+    refused(client(site), offer, tmp_path)
+    site.faults.clear()
+    assert taken(client(site), offer, tmp_path).path.read_bytes() == BYTES
+    assert asked(site)[-1].status == 206
+
+
 def test_bytes_that_are_fewer_than_before_the_break(site, tmp_path):
     offer = publish(site, cut_at=200_000)
     refused(client(site, attempts=1), offer, tmp_path)
@@ -364,6 +375,14 @@ def test_a_password_reaches_its_host_and_nothing_else(site, tmp_path):
     assert asked(site) == []
     taken(http, offer, tmp_path)
     assert asked(site)[0].headers["authorization"].startswith("Basic ")
+
+
+def test_an_office_s_proxy_is_used(site, tmp_path, monkeypatch):
+    publish(site)
+    monkeypatch.setenv("HTTP_PROXY", site.origin)
+    url = f"http://comex-does-not-exist.invalid{site.path(NAME)}"
+    http = Http(Settings(source=url, retry_wait_s=0.01, attempts=2))
+    assert taken(http, Offer(NAME, url), tmp_path).path.read_bytes() == BYTES
 
 
 def test_proxies_that_cannot_be_used_are_told(site, monkeypatch):

@@ -12,8 +12,8 @@ from pipeline.settings import ROOT, Settings
 
 @pytest.fixture(autouse=True)
 def _no_choice_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "SOURCE", "PERIODE", "NIVEAU_PRODUIT", "QUARANTAINE_MAX_PCT", "LOGO"):
-        monkeypatch.delenv(f"COMEX_{name}", raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"COMEX_{name.upper()}", raising=False)
 
 
 def test_without_a_choice_the_example_is_drawn_into_the_repository():
@@ -51,6 +51,11 @@ def test_all_paths_are_under_home(tmp_path):
         ("QUARANTAINE_MAX_PCT", "un peu"),
         ("HOME", "/tmp/l'office"),
         ("HOME", "/tmp/*"),
+        ("ARCHIVE_PATTERN", "regional("),
+        ("DOUANE_PAGE", "lekiosque"),
+        ("HOSTS", "https://www.douane.gouv.fr"),
+        ("HOSTS", "www.douane.gouv.fr:https"),
+        ("ATTEMPTS", "0"),
     ],
 )
 def test_a_bad_choice_is_told_in_four_parts(monkeypatch, name, value):
@@ -60,6 +65,12 @@ def test_a_bad_choice_is_told_in_four_parts(monkeypatch, name, value):
     error = caught.value
     assert value in error.expected_found
     assert all((error.expected_found, error.where, error.cause, error.remedy))
+
+
+@pytest.mark.parametrize("value", ["", "a.example", "a.example:8080, b-c.example  d.example:1,"])
+def test_hosts_as_people_write_lists(monkeypatch, value):
+    monkeypatch.setenv("COMEX_HOSTS", value)
+    assert Settings().hosts == value
 
 
 def test_a_disk_that_refuses_is_told_in_four_parts():

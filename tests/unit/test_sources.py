@@ -206,6 +206,7 @@ def test_the_dataset_completes_the_page(site, opened):
         {"url": f"{site.origin}/region_18.zip", "title": "Auvergne"},
         {"title": IMPORT},
         {"url": "javascript:0", "title": IMPORT},
+        {"url": "http://x:y/", "title": IMPORT},
     )
     source = opened("douane")
     assert [(offer.name, offer.origin) for offer in source.offers] == [
