@@ -104,11 +104,10 @@ def write_archive(
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = comment.encode()
-        archive.writestr(
-            member or f"Regional-2024-{flux.lower()}/Region_2024_{flux}.txt", rows if isinstance(rows, bytes) else text(rows)
-        )
-        for name, payload in {**(labels or {}), **(others or {})}.items():
-            archive.writestr(name, payload)
+        data = {member or f"Regional-2024-{flux.lower()}/Region_2024_{flux}.txt": rows if isinstance(rows, bytes) else text(rows)}
+        for name, payload in {**data, **(labels or {}), **(others or {})}.items():
+            # Dated once for all: the same rows are the same bytes.
+            archive.writestr(zipfile.ZipInfo(name, (2025, 2, 7, 8, 0, 0)), payload, zipfile.ZIP_DEFLATED)
     return path
 
 
