@@ -6,6 +6,7 @@ wrote. Add here: a column that a mart gained. Keep out: how the marts come about
 
 # pandas' own annotations give most expressions half a dozen types.
 # pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false, reportGeneralTypeIssues=false
+# pyright: reportAttributeAccessIssue=false, reportOptionalOperand=false, reportOptionalMemberAccess=false
 
 import csv
 import datetime
