@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+WITHDRAWN = "release_is_still_published"  # the check that an archive fails whose link leads nowhere any more
+
 
 @dataclass(frozen=True)
 class Validators:

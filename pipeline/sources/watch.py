@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from pipeline.archive.fetch import Http, Validators
+from pipeline.archive.fetch import WITHDRAWN, Http, Validators
 from pipeline.errors import SourceError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
@@ -75,13 +75,18 @@ def named(offers: list[Seen]) -> str:
 def _newest(manifest: Path) -> dict[str, dict]:
     """The last entry of each origin in a store's manifest, which lists archives in order of arrival."""
     resources = json.loads(manifest.read_text(encoding="utf-8"))["resources"] if manifest.exists() else []
-    return {resource["sources"][0]["path"]: resource for resource in resources}
+    return {resource["sources"][0]["title"]: resource for resource in resources}
 
 
 def _seen(newest: dict[str, dict], http: Http, offer: Offer) -> Seen:
     kept = newest.get(offer.origin, {})
     if offer.path is None:
-        said = http.head(offer.origin)
+        try:
+            said = http.head(offer.origin)
+        except SourceError as error:
+            if error.check != WITHDRAWN or not kept:
+                raise
+            return Seen(offer.name, offer.origin, WITHDRAWN, kept=True)  # what left the source is no news; a run tells of it
         fingerprint = said.etag or f"{said.last_modified} {said.size}"
         return Seen(offer.name, offer.origin, fingerprint, _is_described(kept, said))
     facts = offer.path.stat()
