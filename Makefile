@@ -39,7 +39,7 @@ bench: $(INSTALLED) ## Speed and memory, each figure beside its peer
 	@$(BIN)/python tools/bench.py
 
 lock: $(INSTALLED) ## Write requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-strip-extras --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-strip-extras --group dev --extra postgres pyproject.toml -o requirements.lock
 
 clean: ## Remove what was made and installed here; kept archives too
 	@rm -rf .venv .browser .pytest_cache .ruff_cache dbt_project/target dbt_project/logs

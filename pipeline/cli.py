@@ -16,7 +16,7 @@ import typer
 
 from pipeline import territoires
 from pipeline.archive import tables
-from pipeline.errors import ComexError, DataError, OutputError
+from pipeline.errors import ComexError, DataError, OutputError, SettingError
 from pipeline.marts import Marts
 from pipeline.outputs import ensure_room, hold, writing
 from pipeline.paths import Paths
@@ -220,12 +220,25 @@ def close_dead_runs(paths: Paths) -> None:
 
 @contextmanager
 def _instance(paths: Paths) -> Iterator["DagsterInstance"]:
-    """Dagster's storage. Raises OutputError when it cannot be written."""
+    """Dagster's storage. Raises OutputError when it cannot be written, SettingError when dagster.yaml leads to none."""
     from dagster import DagsterInstance  # late: it takes a second, and `comex --help` needs none of it
     from sqlalchemy.exc import OperationalError
 
     try:
-        with DagsterInstance.get() as instance:
+        try:
+            instance = DagsterInstance.get()
+        except OperationalError:
+            raise
+        except Exception as error:  # whatever is wrong with an operator's file, a package it names, or a server behind it
+            said = " ".join(str(error.__cause__ or error).partition("\nStack Trace")[0].split())
+            raise SettingError(
+                f"Dagster's storage was expected; opening it failed: {said}",
+                where=str(paths.dagster / "dagster.yaml"),
+                cause="a database server that is stopped or unreachable, a variable that this file reads and nobody set,"
+                " or a mistake in it",
+                remedy="start the server or correct the file; without that file, `comex` writes one for storage beside the outputs",
+            ) from error
+        with instance:
             yield instance
     except OperationalError as error:
         with writing(paths.dagster):

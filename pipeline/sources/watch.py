@@ -80,7 +80,7 @@ def _seen(newest: dict[str, store.Entry], http: Http | None, offer: Offer) -> Se
         except SourceError as error:
             if error.check != WITHDRAWN or not kept:
                 raise
-            return Seen(offer.name, offer.origin, WITHDRAWN, kept=True)
+            return Seen(offer.name, offer.origin, WITHDRAWN, kept=True)  # what left the source is no news; a run tells of it
         fingerprint = said.etag or f"{said.last_modified} {said.size}"
         return Seen(offer.name, offer.origin, fingerprint, _is_described(kept, said))
     facts = offer.path.stat()

@@ -197,7 +197,7 @@ class Served(Source):
     answers: dict[str, bytes | ComexError] = field(default_factory=dict)
     asked: list[Validators | None] = field(default_factory=list)
 
-    def fetch(self, offer: Offer, place: Path, known: Validators | None = None) -> Fetched | None:
+    def fetch(self, offer: Offer, folder: Path, known: Validators | None = None) -> Fetched | None:
         self.asked.append(known)
         answer = self.answers[offer.origin]
         if isinstance(answer, ComexError):
@@ -205,7 +205,7 @@ class Served(Source):
         etag = f'"{len(answer)}"'
         if known and known.etag == etag:
             return None
-        path = place / "incoming" / offer.name
+        path = folder / "incoming" / offer.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(answer)
         return Fetched(path, Validators(etag, "Fri, 07 Feb 2025 08:00:00 GMT", len(answer)))
