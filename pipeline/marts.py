@@ -121,8 +121,6 @@ class Marts:
     def _empreintes(self) -> dict[tuple[str, str], dict[str, tuple[int, str]]]:
         found: dict[tuple[str, str], dict[str, tuple[int, str]]] = {}
         for path in sorted(self.folder.glob("mart_*.parquet")):
-            if path.stem == "mart_national_quarantaine":
-                continue  # of all quarters, and kept out of all that is printed
             frame = self._read(path.stem)
             parts = (
                 frame.groupby(["niveau", "code"]) if {"niveau", "code"} <= set(frame) else [((FRANCE.niveau, FRANCE.code), frame)]
