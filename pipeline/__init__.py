@@ -3,7 +3,8 @@
 The tour. Data flow one way, through these rooms:
 
 `sources/` finds releases: the customs' page, any index page, a folder, the embedded example. `archive/` fetches each archive,
-judges it, keeps it as it came, and turns its rows into Parquet. `dbt_project/` (SQL, beside this package) says what is true: what codes mean, what is summed, what ranks.
+judges it, keeps it as it came, says what it changes, and turns the rows of all that is kept into Parquet. `dbt_project/` (SQL,
+beside this package) says what is true: what codes mean, what is summed, what ranks.
 `marts.py` is the one door to its results. `charts/` turns a mart's frame into a figure and draws it. `fiche/` binds figures,
 tables and sentences into a PDF, a page and a bundle. `verify.py` makes bundles again from the archives and says what
 differs. `defs/` tells Dagster that all these exist, in which order and with which checks; `definitions.py` loads it, and

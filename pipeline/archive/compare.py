@@ -203,9 +203,9 @@ def _texte(rapport: dict[str, Any]) -> str:
         lines += ["", f"{titre}{INSECABLE}:"] if any(codes.values()) else []
         lines += [f"- {name}{INSECABLE}: {', '.join(found)}" for name, found in codes.items() if found]
     if rapport["mouvements"]:
-        lines += ["", "Plus grands mouvements, trimestres révisés ensemble (code de département des Douanes, A129, pays)."]
+        lines += ["", "Plus grands mouvements, trimestres révisés ensemble (codes des Douanes)."]
         lines += table(
-            "cellule | pays | valeur avant | valeur | écart",
+            "département, bien | pays | valeur avant | valeur | écart",
             [(f"{fact['departement']} {fact['a129']}", fact["pays"], *change(fact)) for fact in rapport["mouvements"]],
         )
     return "\n".join(lines) + "\n"

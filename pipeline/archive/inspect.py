@@ -1,7 +1,7 @@
 """Is this archive what it claims to be? Pure verdicts on a ZIP and its members; nothing is written.
 
 Add here: one more thing that a customs archive must satisfy before its rows are read. Keep out: verdicts on rows
-(`tables.py`), meanings of codes (dbt).
+(`rows.py`), meanings of codes (dbt).
 """
 
 import csv
@@ -60,7 +60,7 @@ def inspect(path: Path, name: str | None = None, origin: str = "") -> Contents:
     """Read the directory of the archive at `path` (published as `name` at `origin`) and say what it holds.
 
     Raises ReleaseError for anything that is not a customs regional archive. CRCs are checked where the bytes are
-    read (`tables.py`): reading them here too would unpack everything twice.
+    read (`rows.py`): reading them here too would unpack everything twice.
     """
     name = name or path.name
     _is_not_an_html_page(path, name)

@@ -140,6 +140,12 @@ def test_an_archive_that_announces_too_much(tmp_path, monkeypatch):
     assert "At most 100 bytes" in str(refused(write_archive(tmp_path / NAME, year()), "is_not_a_bomb"))
 
 
+def test_a_label_file_that_no_one_could_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_LABEL_BYTES", 100)
+    path = write_archive(tmp_path / NAME, year() * 9, labels={"Libelle_PAYS.txt": b"DE;Allemagne\r\n" * 9})
+    assert "At most 100 bytes were expected once unpacked for a label file" in str(refused(path, "is_not_a_bomb"))
+
+
 def test_no_data_member_or_two(tmp_path):
     other = write_archive(tmp_path / NAME, b"x", member="National_2022_Import.txt")
     assert "has 0. It holds: National_2022_Import.txt" in str(refused(other, "has_exactly_one_data_member"))
