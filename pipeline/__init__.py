@@ -10,7 +10,7 @@ tables and sentences into a PDF, a page and a bundle. `verify.py` makes bundles 
 differs. `defs/` tells Dagster that all these exist, in which order and with which checks; `definitions.py` loads it, and
 `cli.py` launches the same jobs from a terminal.
 
-Shared by all: `settings.py` (an operator's choices), `paths.py`, `territoires.py` (who has a fiche), `typographie.py` (how
+Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py` (who has a fiche), `typographie.py` (how
 numbers are printed, the only place where one is rounded), `errors.py` (failures in four parts), `outputs.py` (one run at a time, disks that fail),
 `progress.py`, `dbt.py`.
 

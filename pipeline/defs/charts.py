@@ -3,17 +3,16 @@
 Add here: a subject, under the name of its mart and of its file. Keep out: how a figure looks or is drawn (`pipeline/charts`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import dagster as dg
 
 from pipeline import charts
-from pipeline.charts.draw import Drawn, code_version, draw, told_failures
+from pipeline.charts.draw import Drawn, code_version, told_failures
 from pipeline.charts.preview import shown
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace
-from pipeline.progress import track
-from pipeline.territoires import FRANCE, Territoire, departements, regions
+from pipeline.territoires import FRANCE, departements, regions
 
 NATIONAL = dg.AssetKey(["charts", "national"])
 GATES = ("mart_national_reperes", "mart_national_quarantaine")  # they carry the reconciliations and the quarantine's check
@@ -27,29 +26,15 @@ def chart_key(sujet: str) -> dg.AssetKey:
 
 def gate(asset: dg.AssetKey) -> dg.AssetCheckSpec:
     """The check between charts and fiches. It does not block: the fiches of the other territories are made all the same."""
-    return dg.AssetCheckSpec(
-        "every_figure_is_drawn", asset=asset, description="Every figure that has something to show left its SVG, PNG and data."
-    )
+    return dg.AssetCheckSpec("every_figure_is_drawn", asset=asset, description="Every figure with something to show is drawn.")
 
 
 def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
     """Names the figures that failed and why."""
     failures = told_failures(drawn)
     return dg.AssetCheckResult(
-        check_name="every_figure_is_drawn",
-        asset_key=asset,
-        passed=not failures,
-        description=failures or None,
-        metadata={"figures": len(drawn), "offenders": dg.MetadataValue.md(failures or "none")},
+        check_name="every_figure_is_drawn", asset_key=asset, passed=not failures, description=failures or None
     )
-
-
-def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable[str], label: str) -> Iterator[Drawn]:
-    marts = workspace.marts_to_publish()
-    sujets = list(sujets)
-    total = len(territoires) * len(sujets)
-    folder, mention = workspace.paths.charts / marts.periode, workspace.provenance().mention
-    yield from track(draw(territoires, marts, folder, sujets, mention=mention), total=total, label=label)
 
 
 @dg.multi_asset(
@@ -70,20 +55,17 @@ def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable
     backfill_policy=ONE_RUN,
     can_subset=True,
 )
-def departement_charts(
-    context: dg.AssetExecutionContext, workspace: Workspace
-) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+def departement_charts(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.MaterializeResult]:
     """All figures of the départements of this run, in one browser."""
     selected = [sujet for sujet in charts.SUJETS if chart_key(sujet) in context.selected_asset_keys]
     territoires = [departements()[code] for code in context.partition_keys]
-    drawn = list(_drawn(workspace, territoires, selected, "Graphiques"))
+    drawn = workspace.draw(territoires, selected, "Graphiques")
     folder = workspace.paths.charts / workspace.period()
     for sujet in selected:
         mine = [item for item in drawn if item.sujet == sujet]
         drawings = [folder / item.territoire.slug / f"{sujet}.svg" for item in mine if item.erreur is None]
-        previews = (
-            {svg.parent.name: dg.MetadataValue.md(shown(svg)) for svg in drawings} if len(territoires) <= PREVIEWS_UP_TO else {}
-        )
+        pictured = drawings if len(territoires) <= PREVIEWS_UP_TO else []
+        previews = {svg.parent.name: dg.MetadataValue.md(shown(svg)) for svg in pictured}
         yield dg.MaterializeResult(
             chart_key(sujet),
             metadata={"figures": len(drawings), "path": dg.MetadataValue.path(folder), **previews},
@@ -103,7 +85,7 @@ def departement_charts(
 )
 def national_charts(workspace: Workspace) -> dg.MaterializeResult:
     """All figures of régions and France, in one browser."""
-    drawn = list(_drawn(workspace, [*regions().values(), FRANCE], charts.SUJETS, "Graphiques nationaux"))
+    drawn = workspace.draw([*regions().values(), FRANCE], charts.SUJETS, "Graphiques nationaux")
     folder = workspace.paths.charts / workspace.period()
     france = folder / FRANCE.slug / "flux-export.svg"
     return dg.MaterializeResult(

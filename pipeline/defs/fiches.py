@@ -9,26 +9,12 @@ from pipeline.charts import SUJETS
 from pipeline.defs.charts import NATIONAL, chart_key
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace, told
-from pipeline.fiche import index
-from pipeline.fiche.bind import Bound, bind, told_failures
-from pipeline.progress import track
-from pipeline.territoires import FRANCE, Territoire, departements, regions
+from pipeline.fiche.bind import told_failures
+from pipeline.territoires import FRANCE, departements, regions
 
 FICHES = dg.AssetKey(["fiches", "departement"])
 FICHES_NATIONAL = dg.AssetKey(["fiches", "national"])
 INDEX = dg.AssetKey(["fiches", "index"])
-
-
-def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> list[Bound]:
-    bundles = bind(territoires, workspace.marts_to_publish(), workspace.provenance(), workspace.settings, workspace.paths)
-    bound = list(track(bundles, total=len(territoires), label=label))
-    _write_index(workspace)  # here too: if this step or its neighbour fails, the index still tells what is there
-    return bound
-
-
-def _write_index(workspace: Workspace) -> int:
-    marts = workspace.marts_to_publish()
-    return index.ecrire(workspace.paths.index, workspace.paths.fiches, marts.periode, marts.reperes, workspace.provenance())
 
 
 @dg.asset(
@@ -45,7 +31,7 @@ def _write_index(workspace: Workspace) -> int:
 def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
     """Write the 19 bundles, or fail naming those that could not be made."""
     with told(workspace.paths):
-        bound = _bind(workspace, [*regions().values(), FRANCE], "Fiches nationales")
+        bound = workspace.bind([*regions().values(), FRANCE], "Fiches nationales")
     if failures := told_failures(bound):
         raise dg.Failure(failures, allow_retries=False)
     return dg.MaterializeResult(metadata={"fiches": len(bound), "path": dg.MetadataValue.path(workspace.paths.fiches)})
@@ -70,7 +56,7 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
     Where some fail, the others are made and recorded all the same; then the run fails, naming the bad ones.
     """
     with told(workspace.paths):
-        bound = _bind(workspace, [departements()[code] for code in context.partition_keys], "Fiches")
+        bound = workspace.bind([departements()[code] for code in context.partition_keys], "Fiches")
         folder = dg.MetadataValue.path(workspace.paths.fiches)
         if failures := told_failures(bound):
             for made in (item.territoire.code for item in bound if item.erreur is None):
@@ -90,5 +76,5 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
 def entry_page(workspace: Workspace) -> dg.MaterializeResult:
     """Write index.html for the bundles that are there."""
     with told(workspace.paths):
-        listed = _write_index(workspace)
+        listed = workspace.write_index()
     return dg.MaterializeResult(metadata={"fiches": listed, "path": dg.MetadataValue.path(workspace.paths.index)})

@@ -33,13 +33,7 @@ COUNTED = "Every row has a mass, and a key of its own. Otherwise its value count
 @dg.multi_asset(
     name="raw",
     specs=[
-        dg.AssetSpec(
-            ARCHIVES,
-            group_name="raw",
-            kinds={"file"},
-            description="Archives as published, kept for ever.",
-            freshness_policy=QUARTERLY,
-        ),
+        dg.AssetSpec(ARCHIVES, group_name="raw", kinds={"file"}, freshness_policy=QUARTERLY, description="Kept as published."),
         *(
             dg.AssetSpec(["raw", table], deps=[ARCHIVES], group_name="raw", kinds={"parquet"}, description=text)
             for table, text in TABLES.items()

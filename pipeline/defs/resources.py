@@ -13,15 +13,12 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from pipeline.archive import tables
 from pipeline.dbt import EXECUTABLE
 from pipeline.errors import ComexError
-from pipeline.fiche.bind import provenance
-from pipeline.fiche.provenance import Provenance
-from pipeline.marts import Marts
 from pipeline.outputs import hold, writing
 from pipeline.paths import DBT_PROJECT, Paths
 from pipeline.settings import Settings
+from pipeline.work import Work
 
 
 class Dbt(DbtCliResource):
@@ -37,8 +34,8 @@ class Dbt(DbtCliResource):
         return None
 
 
-class Workspace(dg.ConfigurableResource):
-    """Settings and paths of a run. The settings come from `COMEX_*`; a launch may override the period."""
+class Workspace(Work, dg.ConfigurableResource):
+    """What a run works with. The settings come from `COMEX_*`; a launch may override the period."""
 
     periode: str = ""
 
@@ -46,30 +43,6 @@ class Workspace(dg.ConfigurableResource):
     def settings(self) -> Settings:
         """The environment's choices, with the launch's own on top."""
         return Settings(periode=self.periode) if self.periode else Settings()
-
-    @property
-    def paths(self) -> Paths:
-        """Where the outputs go."""
-        return Paths(self.settings.home)
-
-    def period(self) -> str:
-        """The period to draw, from the releases of the last raw step."""
-        return tables.choose_period(tables.read_releases(self.paths.raw_tables), self.settings.periode)
-
-    def marts(self) -> Marts:
-        """The marts of that period."""
-        return Marts(self.paths.marts, self.period())
-
-    def marts_to_publish(self) -> Marts:
-        """The same, refused when more is quarantined than the operator allows: a job without the check asks here too."""
-        marts, limit = self.marts(), self.settings.quarantaine_max_pct
-        if marts.quarantine_exceeds(limit) and (notice := marts.quarantine_notice(limit)):
-            raise notice
-        return marts
-
-    def provenance(self) -> Provenance:
-        """What that period was computed from."""
-        return provenance(tables.read_releases(self.paths.raw_tables), self.marts())
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:

@@ -9,27 +9,21 @@ import dagster as dg
 
 from pipeline.defs.jobs import everything
 from pipeline.defs.partitions import DEPARTEMENTS
-from pipeline.defs.resources import Workspace
 from pipeline.sources import watch
+from pipeline.work import Work
 
 CODES = DEPARTEMENTS.get_partition_keys()
 COUNTRY = {"dagster/asset_partition_range_start": CODES[0], "dagster/asset_partition_range_end": CODES[-1]}
 # A run whose process was killed is begun again once; one that failed for a reason of ours would fail again.
 ONCE_MORE = {"dagster/max_retries": "1", "dagster/retry_on_asset_or_op_failure": "false", "dagster/retry_strategy": "ALL_STEPS"}
 UNDER_WAY = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
-Context = dg.SensorEvaluationContext | dg.ScheduleEvaluationContext
 
 
-def _offered(context: Context) -> list[watch.Seen] | dg.SkipReason:
+def _offered(context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext) -> list[watch.Seen] | dg.SkipReason:
     """What the source offers now, or why this is not the time to look. An error of the source makes the tick fail."""
     for run in context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY), limit=1):
         return dg.SkipReason(f"Run {run.run_id[:8]} ({run.job_name}) is {run.status.value.lower()}; looking again later.")
-    workspace = Workspace()
-    return (
-        dg.SkipReason(watch.EXAMPLE)
-        if workspace.settings.source == "example"
-        else watch.look(workspace.settings, workspace.paths)
-    )
+    return watch.look(Work().settings, Work().paths)
 
 
 def _country(new: list[watch.Seen], run_key: str | None = None) -> dg.RunRequest:
@@ -48,7 +42,7 @@ def new_release(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Ski
         return offered
     seen = json.loads(context.cursor or "{}")
     if not (new := watch.news(seen, offered)):
-        return dg.SkipReason(f"Nothing new: {len(offered)} archives on offer, all kept or already seen.")
+        return dg.SkipReason(watch.nothing(offered))
     cursor = {offer.origin: offer.fingerprint for offer in offered}
     return dg.SensorResult([_country(new, watch.digest(seen, cursor))], cursor=json.dumps(cursor))
 
@@ -68,4 +62,4 @@ def daily_belt(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Skip
     last = context.instance.get_runs(dg.RunsFilter(job_name=everything.name, tags=COUNTRY), limit=1)
     if missing or (last and last[0].status == dg.DagsterRunStatus.FAILURE):
         return _country(missing)
-    return dg.SkipReason(f"Nothing to make up for: {len(offered)} archives on offer, all kept, and the last run did not fail.")
+    return dg.SkipReason(watch.nothing(offered))

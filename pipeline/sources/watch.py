@@ -20,7 +20,6 @@ from pipeline.sources import open_source
 
 DEADLINE_S = 40  # Dagster gives up a tick after 60 s, and tells less about it
 AT_A_TIME = 4  # requests to one server
-EXAMPLE = "The embedded example never changes; set COMEX_SOURCE to a folder or a page that does."
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,13 @@ class Seen:
 
 
 def look(settings: Settings, paths: Paths, deadline: float = DEADLINE_S) -> list[Seen]:
-    """All that the source offers now, within `deadline` seconds: a page costs one GET, and one HEAD per archive.
+    """All that the source offers now (nothing, for the embedded example), within `deadline` seconds.
 
+    A page costs one GET, and one HEAD for each archive.
     Raises what `open_source` raises, and SourceError when the time is over.
     """
+    if settings.source == "example":
+        return []  # it never changes
     end = monotonic() + deadline
     pool = ThreadPoolExecutor(AT_A_TIME)
     try:
@@ -58,6 +60,13 @@ def look(settings: Settings, paths: Paths, deadline: float = DEADLINE_S) -> list
 def news(seen: dict[str, str], offered: Iterable[Seen]) -> list[Seen]:
     """The archives on offer that are neither kept nor `seen` (fingerprints by origin) in this state."""
     return [offer for offer in offered if not offer.kept and seen.get(offer.origin) != offer.fingerprint]
+
+
+def nothing(offered: list[Seen]) -> str:
+    """Why nothing is launched, for people."""
+    if not offered:
+        return "The embedded example never changes; set COMEX_SOURCE to a folder or a page that does."
+    return f"Nothing new: {len(offered)} archives on offer, all kept or already seen."
 
 
 def digest(*parts: dict[str, str]) -> str:

@@ -1,0 +1,69 @@
+"""What one run works with, and the steps that are the same for départements and for régions and France.
+
+Add here: something that several assets ask of the settings, of the marts or of the outputs. Keep out: what a figure or a
+fiche is (`charts/`, `fiche/`), and the order of things (`defs/`).
+"""
+
+from collections.abc import Iterable
+
+from pipeline.archive import tables
+from pipeline.charts.draw import Drawn, draw
+from pipeline.fiche import bind, index
+from pipeline.fiche.provenance import Provenance
+from pipeline.marts import Marts
+from pipeline.paths import Paths
+from pipeline.progress import track
+from pipeline.settings import Settings
+from pipeline.territoires import Territoire
+
+
+class Work:
+    """Settings, and what follows from them: paths, period, marts, provenance."""
+
+    @property
+    def settings(self) -> Settings:
+        """The environment's choices."""
+        return Settings()
+
+    @property
+    def paths(self) -> Paths:
+        """Where the outputs go."""
+        return Paths(self.settings.home)
+
+    def period(self) -> str:
+        """The period to draw, from the releases of the last raw step."""
+        return tables.choose_period(tables.read_releases(self.paths.raw_tables), self.settings.periode)
+
+    def marts(self) -> Marts:
+        """The marts of that period."""
+        return Marts(self.paths.marts, self.period())
+
+    def marts_to_publish(self) -> Marts:
+        """The same, refused when more is quarantined than the operator allows: a job without the check asks here too."""
+        marts, limit = self.marts(), self.settings.quarantaine_max_pct
+        if marts.quarantine_exceeds(limit) and (notice := marts.quarantine_notice(limit)):
+            raise notice
+        return marts
+
+    def provenance(self) -> Provenance:
+        """What that period was computed from."""
+        return bind.provenance(tables.read_releases(self.paths.raw_tables), self.marts())
+
+    def draw(self, territoires: list[Territoire], sujets: Iterable[str], label: str) -> list[Drawn]:
+        """Draw these subjects of these territories in one browser."""
+        marts, sujets = self.marts_to_publish(), list(sujets)
+        folder, mention = self.paths.charts / marts.periode, self.provenance().mention
+        drawn = draw(territoires, marts, folder, sujets, mention=mention)
+        return list(track(drawn, total=len(territoires) * len(sujets), label=label))
+
+    def bind(self, territoires: list[Territoire], label: str) -> list[bind.Bound]:
+        """Write the bundles of these territories, and the index anew: if a later step fails, it still tells what is there."""
+        bundles = bind.bind(territoires, self.marts_to_publish(), self.provenance(), self.settings, self.paths)
+        bound = list(track(bundles, total=len(territoires), label=label))
+        self.write_index()
+        return bound
+
+    def write_index(self) -> int:
+        """Write the entry page of the bundles that are there; how many it lists."""
+        marts = self.marts_to_publish()
+        return index.ecrire(self.paths.index, self.paths.fiches, marts.periode, marts.reperes, self.provenance())
