@@ -78,4 +78,4 @@ def test_one_code_location_under_one_name() -> None:
 
 def test_the_kernel_stays_small() -> None:
     lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "pipeline/defs").glob("*.py")}
-    assert sum(lengths.values()) <= 600 and max(lengths.values()) <= 130, f"something pure is hiding in pipeline/defs: {lengths}"
+    assert sum(lengths.values()) <= 500, f"something pure is hiding in pipeline/defs: {lengths}"
