@@ -26,10 +26,10 @@ FICHES = {"48", "94", "976"}
 PARTS = ("where:", "likely cause:", "what to do:")
 
 
-def comex(home: Path, source: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def comex(home: Path, source: Path | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `comex build` in a process of its own."""
     command = [COMEX, "build", "--home", str(home), "--source", str(source), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=240)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment, timeout=600)
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from pipeline.archive.fetch import Validators
 from pipeline.errors import ComexError, ReleaseError, SettingError, SourceError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
-from pipeline.sources import watch
+from pipeline.sources import open_source, watch
 from tests.archives import keep, row, write_archive
+from tests.kiosk import Fault, Kiosk
 
 EXPORT, IMPORT = (f"202502-Regional-2024-{flux}.zip" for flux in ("export", "import"))
 NEXT = "202505-Regional-2024-export.zip"
@@ -32,8 +34,6 @@ def look(place: Path, **arguments) -> list[watch.Seen]:
 
 
 def store_of(place: Path) -> Path:
-    from pipeline.sources import open_source
-
     settings = Settings(source=str(place), home=place.parent / "home")
     return Paths(settings.home).raw / open_source(settings, Paths(settings.home)).id
 
@@ -130,6 +130,51 @@ OTHER_DAY = "Fri, 09 May 2025 08:00:00 GMT"
 )
 def test_what_a_server_says_is_compared_with_what_is_kept(said: Validators, kept: dict, same: bool) -> None:
     assert watch._is_described(kept, said) is same
+
+
+@pytest.fixture
+def kiosk(tmp_path: Path) -> Iterator[Kiosk]:
+    """A server with the pair of archives, and links to both."""
+    with Kiosk(tmp_path / "kiosk") as kiosk:
+        for name in (EXPORT, IMPORT):
+            kiosk.publish(name, write_archive(tmp_path / name, [row("I" if "import" in name else "E")]).read_bytes())
+        yield kiosk
+
+
+def ask(kiosk: Kiosk, **settings) -> list[watch.Seen]:
+    chosen = Settings(source=kiosk.url, home=kiosk.folder.parent / "home", attempts=1, **settings)
+    return watch.look(chosen, Paths(chosen.home))
+
+
+def test_a_page_costs_one_get_and_one_head_an_archive(kiosk: Kiosk) -> None:
+    offered = ask(kiosk)
+    assert sorted(request.method for request in kiosk.requests) == ["GET", "HEAD", "HEAD"]
+    assert [offer.name for offer in watch.news({}, offered)] == [EXPORT, IMPORT]
+    assert watch.news(fingerprints(offered), ask(kiosk)) == []
+
+
+def test_a_server_tells_what_was_issued_again(kiosk: Kiosk, tmp_path: Path) -> None:
+    seen = fingerprints(ask(kiosk))
+    kiosk.publish(EXPORT, write_archive(tmp_path / EXPORT, [row("E"), row("E")]).read_bytes())
+    assert [offer.name for offer in watch.news(seen, ask(kiosk))] == [EXPORT]
+
+
+def test_a_link_that_leads_nowhere_is_no_news_once_its_archive_is_kept(kiosk: Kiosk, tmp_path: Path) -> None:
+    kiosk.faults[kiosk.path(EXPORT)] = Fault(status=404)
+    with pytest.raises(SourceError, match="404"):
+        ask(kiosk)
+    settings = Settings(source=kiosk.url, home=tmp_path / "home")
+    source = open_source(settings, Paths(settings.home))
+    [origin] = [offer.origin for offer in source.offers if offer.name == EXPORT]
+    keep(tmp_path / EXPORT, Paths(settings.home).raw / source.id, origin=origin)
+    assert [offer.name for offer in watch.news({}, ask(kiosk))] == [IMPORT]
+
+
+def test_a_server_that_stalls_is_given_up_in_time(kiosk: Kiosk) -> None:
+    kiosk.faults[kiosk.path(IMPORT)] = Fault(pause_s=3)
+    settings = Settings(source=kiosk.url, home=kiosk.folder.parent / "home")
+    with pytest.raises(SourceError, match=r"within 1 s was expected"):
+        watch.look(settings, Paths(settings.home), deadline=1)
 
 
 def test_a_digest_depends_on_what_was_seen_and_not_on_its_order() -> None:
