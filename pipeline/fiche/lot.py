@@ -28,6 +28,7 @@ COLONNES = {
     "reperes": ["niveau", "code", "nom", "flux", "valeur_eur", "part_region_pct", "part_france_pct"],
     "balance": ["pays_code", "pays", "import_eur", "export_eur", "solde_eur", "rang"],
     "produits": ["flux", "produit_code", "produit", "valeur_eur", "part_pct", "rang"],
+    "classement": ["flux", "rang", "departement_code", "nom", "region_code", "valeur_eur", "part_france_pct"],
     "flux": ["produit_code", "produit", "pays_code", "pays", "valeur_eur", "part_pct", "est_principal"],
 }
 LOGICIELS = ("comex", "dagster", "dbt-core", "dbt-duckdb", "duckdb", "pandas", "plotly", "kaleido", "typst")
@@ -76,6 +77,7 @@ def donnees(fiche: Fiche) -> dict[str, pd.DataFrame]:
         "balance": frames["balance"],
         "produits": frames["produits"],
         **{f"flux-{flux}": frames["flux"].query("flux == @flux") for flux in ("export", "import")},
+        **{nom: frames[nom] for nom in ("classement",) if nom in frames},
     }
     return {nom: _colonnes(fiche, nom, frame) for nom, frame in tables.items()}
 

@@ -16,6 +16,7 @@ from fontTools.ttLib import TTFont
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.charts.texte import DOSSIER_POLICES
+from pipeline.fiche.cellules import baliser, delier
 from pipeline.fiche.contenu import Fiche, Illustration, Section, Tableau
 from pipeline.fiche.pdf import COULEURS
 from pipeline.outputs import writing
@@ -37,8 +38,9 @@ def gabarits() -> Environment:
         autoescape=select_autoescape(["html", "j2"], default=True),
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=baliser,
     )
-    env.filters["periode"] = periode
+    env.filters |= {"periode": periode, "delier": delier}
     return env
 
 

@@ -1,13 +1,14 @@
 """All the sentences of a fiche, in French.
 
-Add here: a sentence; its numbers come as arguments from the marts' frames and are printed by `typographie`.
+Add here: a sentence; its numbers come as rows of the data files, and `Ligne.dit` prints them bound to their cells.
 Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid verbs that must agree with the territory's name
 (« les Ardennes exportent »): they speak of its exports, its imports.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.provenance import LICENCE, Provenance
 from pipeline.territoires import Territoire
 from pipeline.typographie import INSECABLE, euros, liste, millions, mois, nombre, pct, periode
@@ -33,9 +34,9 @@ def en_periode(code: str) -> str:
     return f"sur les {periode(code)}" if "T" in code else f"en {code}"
 
 
-def taux(valeur: float | None) -> str:
+def taux(repere: Ligne) -> str:
     """A coverage rate, or that there is none."""
-    return INDISPONIBLE if valeur is None else pct(valeur)
+    return INDISPONIBLE if repere["taux_couverture_pct"] is None else repere.dit("taux_couverture_pct", pct)
 
 
 def nature(territoire: Territoire) -> str:
@@ -43,9 +44,11 @@ def nature(territoire: Territoire) -> str:
     return {"departement": "Fiche départementale", "region": "Fiche régionale", "france": "Fiche nationale"}[territoire.niveau]
 
 
-def evolution(valeur: float | None) -> str:
+def evolution(repere: Ligne) -> str:
     """`+4,2 % sur un an`, or nothing."""
-    return "" if valeur is None else f"{pct(valeur, signe=True) if abs(valeur) >= 0.05 else 'stable'} sur un an"
+    if repere["evolution_pct"] is None:
+        return ""
+    return f"{repere.dit('evolution_pct', lambda valeur: pct(valeur, signe=True) if abs(valeur) >= 0.05 else 'stable')} sur un an"
 
 
 # Cover ---------------------------------------------------------------------------------------------------------------------
@@ -178,24 +181,29 @@ def limites(territoire: Territoire, *, idf: bool) -> tuple[tuple[str, str], ...]
     )
 
 
-def hors_pays(montants: dict[str, int]) -> str:
+def hors_pays(reperes: Mapping[str, Ligne]) -> str:
     """Amounts on codes that are not countries, by flow."""
-    if not any(montants.values()):
+    if not any(repere["hors_pays_eur"] for repere in reperes.values()):
         return ""
     return (
         "Certains enregistrements ne désignent pas un pays (partenaire indéterminé, avitaillement, marchandises françaises en "
-        f"retour) : {millions(montants['export'])} à l’exportation et {millions(montants['import'])} à l’importation. Ces "
+        f"retour) : {_par_flux(reperes, 'hors_pays_eur', millions)}. Ces "
         "montants restent dans tous les totaux, sous « Autres pays », et ne prennent aucun rang."
     )
 
 
-def quarantaine(montants: dict[str, int]) -> str:
+def _par_flux(reperes: Mapping[str, Ligne], colonne: str, forme: Callable[..., str]) -> str:
+    """`12,0 M€ à l’exportation et 3,1 M€ à l’importation`."""
+    return " et ".join(f"{reperes[flux].dit(colonne, forme)} à l’{flux}ation" for flux in ("export", "import"))
+
+
+def quarantaine(reperes: Mapping[str, Ligne]) -> str:
     """Amounts with unknown codes, by flow."""
-    if not any(montants.values()):
+    if not any(repere["quarantaine_eur"] for repere in reperes.values()):
         return ""
     return (
         "Des lignes portent un code inconnu des nomenclatures et sont tenues à l’écart de tous les totaux : "
-        f"{millions(montants['export'])} à l’exportation et {millions(montants['import'])} à l’importation."
+        f"{_par_flux(reperes, 'quarantaine_eur', millions)}."
     )
 
 
@@ -210,18 +218,19 @@ def exemple() -> str:
 # Balance and goods ---------------------------------------------------------------------------------------------------------
 
 
-def balance(territoire: Territoire, code: str, export: str, import_: str, solde: str, couverture: float | None) -> str:
-    """The two totals and their difference, as printed."""
+def balance(territoire: Territoire, code: str, reperes: Mapping[str, Ligne]) -> str:
+    """The two totals and their difference."""
     phrase = (
-        f"{majuscule(en_periode(code))}, les exportations de biens {territoire.nom_de} s’élèvent à {export} et les "
-        f"importations à {import_}. Le solde apparent (FAB − CAF) est de {solde}"
+        f"{majuscule(en_periode(code))}, les exportations de biens {territoire.nom_de} s’élèvent à "
+        f"{reperes['export'].dit('valeur_eur', millions)} et les importations à {reperes['import'].dit('valeur_eur', millions)}. "
+        f"Le solde apparent (FAB − CAF) est de {reperes['export'].dit('solde_eur', millions, signe=True)}"
     )
-    if couverture is None:
+    if reperes["export"]["taux_couverture_pct"] is None:
         return phrase + "."
-    return phrase + f" : les exportations équivalent à {pct(couverture)} des importations."
+    return phrase + f" : les exportations équivalent à {taux(reperes['export'])} des importations."
 
 
-def partenaires(premiers: list[str], nb_export: int, nb_import: int) -> str:
+def partenaires(premiers: list[str], reperes: Mapping[str, Ligne]) -> str:
     """The first partners by total trade."""
     if not premiers:
         return ""
@@ -230,27 +239,24 @@ def partenaires(premiers: list[str], nb_export: int, nb_import: int) -> str:
         if len(premiers) > 1
         else f"Seul partenaire relevé : {premiers[0]}."
     )
-    return f"{nommes} Nombre de pays partenaires : {nombre(nb_export)} à l’exportation, {nombre(nb_import)} à l’importation."
+    return f"{nommes} Nombre de pays partenaires : {_par_flux(reperes, 'nb_pays', nombre)}."
 
 
-def compte(nb: int, singulier: str, pluriel: str) -> str:
+def compte(ligne: Ligne, colonne: str, singulier: str, pluriel: str) -> str:
     """`1 produit`, `76 produits`."""
-    return f"{nombre(nb)}{INSECABLE}{singulier if nb < 2 else pluriel}"
+    return f"{ligne.dit(colonne, nombre)}{INSECABLE}{singulier if ligne[colonne] < 2 else pluriel}"
 
 
-def produits(nb_produits: dict[str, int]) -> str:
+def produits(reperes: Mapping[str, Ligne]) -> str:
     """How many goods are traded."""
-    return (
-        f"Nombre de produits échangés : {nombre(nb_produits['export'])} à l’exportation, {nombre(nb_produits['import'])} à "
-        "l’importation."
-    )
+    return f"Nombre de produits échangés : {_par_flux(reperes, 'nb_produits', nombre)}."
 
 
-def premiers_produits(flux: str, premiers: list[tuple[str, float]]) -> str:
+def premiers_produits(flux: str, premiers: list[Ligne]) -> str:
     """The first goods of one flow with their shares."""
     if not premiers:
         return ""
-    nommes = liste([f"{nom} ({pct(part)})" for nom, part in premiers])
+    nommes = liste([f"{row['produit']} ({row.dit('part_pct', pct)})" for row in premiers])
     tete = "Premier produit" if len(premiers) == 1 else "Premiers produits"
     return f"{tete} à l’{flux}ation : {nommes}."
 
@@ -281,32 +287,36 @@ def lecture_flux(flux: str) -> str:
 # Flows ---------------------------------------------------------------------------------------------------------------------
 
 
-def principal_flux(flux: str, produit: str, pays: str, valeur: str, part: float) -> str:
-    """The first of the main flows; `valeur` as printed."""
+def principal_flux(flux: str, lien: Ligne, imprimer: Callable[..., str]) -> str:
+    """The first of the main flows, its value as the figure prints it."""
     sens = "destination" if flux == "export" else "origine"
-    return f"Le flux le plus important porte sur « {produit} » ({sens} : {pays}) : {valeur}, soit {pct(part)} des {DEFINI[flux]}."
+    return (
+        f"Le flux le plus important porte sur « {lien['produit']} » ({sens} : {lien['pays']}) : "
+        f"{lien.dit('valeur_eur', imprimer)}, soit {lien.dit('part_pct', pct)} des {DEFINI[flux]}."
+    )
 
 
-def autres(produits_: tuple[int, int] | None, pays: tuple[int, int] | None, imprimer: Callable[..., str]) -> str:
-    """What « Autres » holds on either side: (number of items, euros), printed by `imprimer`."""
+def autres(produits_: Ligne | None, pays: Ligne | None, imprimer: Callable[..., str]) -> str:
+    """What « Autres » holds on either side: a link of that node, its amount printed by `imprimer`."""
     parties = [
-        f"« Autres {nom} » réunit {compte(valeur[0], unite, unites)}, pour {imprimer(valeur[1])}"
-        for nom, unite, unites, valeur in (
-            ("produits", "produit", "produits", produits_),
-            ("pays", "pays ou code hors pays", "pays ou codes hors pays", pays),
+        f"« Autres {nom} » réunit {compte(lien, f'{cote}_nb', unite, unites)}, pour {lien.dit(f'{cote}_valeur_eur', imprimer)}"
+        for cote, nom, unite, unites, lien in (
+            ("produit", "produits", "produit", "produits", produits_),
+            ("pays", "pays", "pays ou code hors pays", "pays ou codes hors pays", pays),
         )
-        if valeur
+        if lien
     ]
     return f"{' ; '.join(parties)}." if parties else ""
 
 
-def parts_idf(flux: str, avec: float | None, sans: float | None, hors_electricite: int) -> str:
+def parts_idf(flux: str, repere: Ligne) -> str:
     """The share of Île-de-France with and without electricity."""
-    if avec is None or sans is None:
+    if repere["part_region_pct"] is None or repere["part_region_hors_electricite_pct"] is None:
         return ""
     return (
-        f"L’électricité est rattachée par convention à l’Île-de-France et à Paris. Part des {DEFINI[flux]} de la région : {pct(avec)} "
-        f"tous produits confondus, {pct(sans)} hors électricité (soit {millions(hors_electricite)}). Le gaz naturel transporté par "
+        f"L’électricité est rattachée par convention à l’Île-de-France et à Paris. Part des {DEFINI[flux]} de la région : "
+        f"{repere.dit('part_region_pct', pct)} tous produits confondus, {repere.dit('part_region_hors_electricite_pct', pct)} hors "
+        f"électricité (soit {repere.dit('valeur_hors_electricite_eur', millions)}). Le gaz naturel transporté par "
         "gazoduc, rattaché de la même façon, ne peut pas être isolé."
     )
 
@@ -325,11 +335,11 @@ def sans_region(territoire: Territoire) -> str:
     return f"{raison} : sa fiche départementale donne les mêmes chiffres."
 
 
-def comparaison(flux: str, premiers: list[tuple[str, str, float]]) -> str:
-    """The first good of each territory: (name of the territory, good, share in %)."""
+def comparaison(flux: str, premiers: list[tuple[Territoire, Ligne]]) -> str:
+    """The first good of each territory."""
     if not premiers:
         return ""
-    nommes = [f"{nom}, « {produit} » ({pct(part)})" for nom, produit, part in premiers]
+    nommes = [f"{territoire.nom}, « {row['produit']} » ({row.dit('part_pct', pct)})" for territoire, row in premiers]
     return f"Premier produit à l’{flux}ation : {' ; '.join(nommes)}."
 
 
@@ -399,6 +409,7 @@ LIENS = (
 
 FICHIERS = (
     "Chaque figure existe en SVG et en PNG, et ses nombres en CSV, à l’euro près et avec leurs codes, dans les dossiers "
-    "« graphiques » et « donnees » qui accompagnent cette fiche. Le fichier « manifest.json » donne l’empreinte des archives "
-    "d’origine."
+    "« graphiques » et « donnees » qui accompagnent cette fiche. Sur la page HTML, chaque nombre porte l’adresse de la case dont il "
+    "vient (fichier, ligne, colonne) et sa valeur non arrondie : elles s’affichent quand le pointeur s’y arrête. Le fichier "
+    "« manifest.json » donne l’empreinte des archives d’origine."
 )
