@@ -9,7 +9,11 @@ select
     echanges.region_code,
     echanges.flux,
     coalesce(echanges.{{ produit_code() }}, 'ZZ') as produit_code,
-    echanges.a129_code = 'D35A' as est_electricite,
+    case
+        when echanges.a129_code = 'D35A' then 'electricite'
+        when echanges.cpf4_code = '0620' then 'gaz'
+        when echanges.a129_code in ('B05Z', 'B06Z', 'C19Z') then 'autre'  -- coal, crude oil, refined products
+    end as energie,
     echanges.pays_code,
     sum(echanges.valeur_eur)::bigint as valeur_eur
 from {{ ref('int_echanges__qualified') }} as echanges

@@ -43,8 +43,11 @@ joined as (
 
 select
     * exclude (est_nomme),
-    100.0 * valeur_eur / sum(valeur_eur) over (partition by periode, niveau, code, flux) as part_pct,
+    100.0 * valeur_eur / sum(valeur_eur) over territoire as part_pct,
+    100.0 * produit_valeur_eur / sum(valeur_eur) over territoire as produit_part_pct,
+    100.0 * pays_valeur_eur / sum(valeur_eur) over territoire as pays_part_pct,
     est_nomme and row_number() over (
         partition by periode, niveau, code, flux, est_nomme order by valeur_eur desc, produit_code, pays_code
     ) <= 5 as est_principal
 from joined
+window territoire as (partition by periode, niveau, code, flux)

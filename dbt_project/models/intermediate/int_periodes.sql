@@ -13,7 +13,9 @@ with fins as (
 select
     fins.periode,
     fins.dernier,
-    (left(fins.periode, 4)::int - 1)::varchar || substr(fins.periode, 5) as periode_precedente
+    (left(fins.periode, 4)::int - 1)::varchar || substr(fins.periode, 5) as periode_precedente,
+    -- The period, or the change since the one before it, lies across the start of EMEBI in January 2022.
+    {{ var('rupture').split('T')[0] }} * 4 + {{ var('rupture').split('T')[1] }} - 1 between fins.dernier - 6 and fins.dernier as est_rupture
 from fins
 inner join {{ ref('int_releases__standing') }} as standing on standing.numero between fins.dernier - 3 and fins.dernier
 group by all

@@ -1,6 +1,6 @@
 -- The headline figures of each territory and flow; every territory has both rows, with zeros where it has no trade.
 with grille as (
-    select periodes.periode, periodes.periode_precedente, territoires.*, flux.flux
+    select periodes.periode, periodes.periode_precedente, periodes.est_rupture, territoires.*, flux.flux
     from {{ ref('int_periodes') }} as periodes
     cross join {{ ref('int_territoires') }} as territoires
     cross join (values ('export'), ('import')) as flux(flux)
@@ -13,8 +13,11 @@ zones as (
         zones.region_code,
         zones.flux,
         sum(zones.valeur_eur)::bigint as valeur_eur,
-        coalesce(sum(zones.valeur_eur) filter (where not zones.est_electricite), 0)::bigint as valeur_hors_electricite_eur,
-        coalesce(sum(zones.valeur_eur) filter (where not pays.est_pays), 0)::bigint as hors_pays_eur
+        coalesce(sum(zones.valeur_eur) filter (where zones.energie = 'electricite'), 0)::bigint as electricite_eur,
+        coalesce(sum(zones.valeur_eur) filter (where zones.energie in ('electricite', 'gaz')), 0)::bigint as energie_convention_eur,
+        coalesce(sum(zones.valeur_eur) filter (where zones.energie is not null), 0)::bigint as energie_eur,
+        coalesce(sum(zones.valeur_eur) filter (where not pays.est_pays and zones.pays_code != 'FR'), 0)::bigint as indetermine_eur,
+        coalesce(sum(zones.valeur_eur) filter (where zones.pays_code = 'FR'), 0)::bigint as retours_eur
     from {{ ref('int_echanges__by_zone') }} as zones
     inner join {{ ref('int_nomenclatures') }} as pays on pays.nomenclature = 'PAYS' and zones.pays_code = pays.code
     group by all
@@ -27,8 +30,11 @@ totaux as (
         case when grouping(departement_code) = 0 then departement_code when grouping(region_code) = 0 then region_code else 'FR' end as code,
         flux,
         sum(valeur_eur)::bigint as valeur_eur,
-        sum(valeur_hors_electricite_eur)::bigint as valeur_hors_electricite_eur,
-        sum(hors_pays_eur)::bigint as hors_pays_eur
+        sum(electricite_eur)::bigint as electricite_eur,
+        sum(energie_convention_eur)::bigint as energie_convention_eur,
+        sum(energie_eur)::bigint as energie_eur,
+        sum(indetermine_eur)::bigint as indetermine_eur,
+        sum(retours_eur)::bigint as retours_eur
     from zones
     group by grouping sets ((periode, departement_code, flux), (periode, region_code, flux), (periode, flux))
 ),
@@ -49,9 +55,9 @@ quarantaine as (
         flux,
         sum(quarantaine.valeur_eur)::bigint as valeur_eur,
         sum(abs(quarantaine.valeur_eur))::bigint as absolue_eur  -- negative rows do not hide as many positive euros
-    from {{ ref('int_echanges__quarantined') }} as quarantaine
-    inner join {{ ref('int_periodes') }} as periodes
-        on quarantaine.annee * 4 + quarantaine.trimestre - 1 between periodes.dernier - 3 and periodes.dernier
+    from {{ ref('int_echanges__by_trimestre') }} as quarantaine
+    inner join {{ ref('int_periodes') }} as periodes on quarantaine.numero between periodes.dernier - 3 and periodes.dernier
+    where quarantaine.motif is not null
     group by grouping sets ((periode, departement_code, flux), (periode, region_code, flux), (periode, flux))
 ),
 
@@ -63,14 +69,20 @@ joined as (
         grille.nom,
         grille.region_code,
         grille.flux,
+        grille.est_rupture,
         coalesce(totaux.valeur_eur, 0) as valeur_eur,
         case when precedente.periode is not null then coalesce(precedents.valeur_eur, 0) end as valeur_precedente_eur,
-        coalesce(totaux.valeur_hors_electricite_eur, 0) as valeur_hors_electricite_eur,
-        coalesce(totaux.hors_pays_eur, 0) as hors_pays_eur,
+        coalesce(totaux.valeur_eur - totaux.electricite_eur, 0) as valeur_hors_electricite_eur,
+        coalesce(totaux.energie_convention_eur, 0) as energie_convention_eur,
+        coalesce(totaux.valeur_eur - totaux.energie_convention_eur, 0) as valeur_hors_convention_eur,
+        coalesce(totaux.energie_eur, 0) as energie_eur,
+        coalesce(totaux.indetermine_eur, 0) as indetermine_eur,
+        coalesce(totaux.retours_eur, 0) as retours_eur,
         coalesce(nombres_pays.nb_pays, 0) as nb_pays,
         coalesce(nombres_produits.nb_produits, 0) as nb_produits,
         regions.valeur_eur as region_eur,
-        regions.valeur_hors_electricite_eur as region_hors_electricite_eur,
+        regions.valeur_eur - regions.electricite_eur as region_hors_electricite_eur,
+        regions.valeur_eur - regions.energie_convention_eur as region_hors_convention_eur,
         france.valeur_eur as france_eur,
         coalesce(quarantaine.valeur_eur, 0) as quarantaine_eur,
         coalesce(quarantaine.absolue_eur, 0) as quarantaine_absolue_eur
@@ -116,7 +128,7 @@ select
     100.0 * valeur_eur / nullif(france_eur, 0) as part_france_pct,
     valeur_hors_electricite_eur,
     case when niveau = 'departement' then 100.0 * valeur_hors_electricite_eur / nullif(region_hors_electricite_eur, 0) end as part_region_hors_electricite_pct,
-    hors_pays_eur,
+    indetermine_eur + retours_eur as hors_pays_eur,
     nb_pays,
     nb_produits,
     case when niveau = 'departement' then rank() over (partition by periode, niveau, flux order by valeur_eur desc) end as rang_france,
@@ -124,5 +136,12 @@ select
     100.0 * export_eur / nullif(import_eur, 0) as taux_couverture_pct,
     quarantaine_eur,
     100.0 * quarantaine_absolue_eur / nullif(valeur_eur + quarantaine_absolue_eur, 0) as quarantaine_pct,
+    energie_convention_eur,
+    valeur_hors_convention_eur,
+    case when niveau = 'departement' then 100.0 * valeur_hors_convention_eur / nullif(region_hors_convention_eur, 0) end as part_region_hors_convention_pct,
+    indetermine_eur,
+    retours_eur,
+    est_rupture,
+    energie_eur,
     region_code
 from soldes

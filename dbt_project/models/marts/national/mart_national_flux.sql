@@ -16,7 +16,9 @@ select
     pays_nb,
     valeur_eur,
     part_pct,
-    est_principal
+    est_principal,
+    produit_part_pct,
+    pays_part_pct
 from {{ ref('int_flux__linked') }}
 where niveau != 'departement'
 order by periode, niveau, code, flux, produit_rang, pays_rang

@@ -1,12 +1,15 @@
--- What is kept out of the totals, for every quarter in the warehouse. Empty when all codes are known.
+-- What is kept out of the totals of each period, by quarter. Empty when all codes are known.
 select
-    annee,
-    trimestre,
-    flux,
-    motif,
-    code_source,
-    departement_code,
-    lignes,
-    valeur_eur
-from {{ ref('int_echanges__quarantined') }}
+    periodes.periode,
+    quarantaine.annee,
+    quarantaine.trimestre,
+    quarantaine.flux,
+    quarantaine.motif,
+    quarantaine.code_source,
+    quarantaine.departement_code,
+    quarantaine.lignes,
+    quarantaine.valeur_eur
+from {{ ref('int_echanges__by_trimestre') }} as quarantaine
+inner join {{ ref('int_periodes') }} as periodes on quarantaine.numero between periodes.dernier - 3 and periodes.dernier
+where quarantaine.motif is not null
 order by all

@@ -18,7 +18,13 @@ select
     solde_eur,
     taux_couverture_pct,
     quarantaine_eur,
-    quarantaine_pct
+    quarantaine_pct,
+    energie_convention_eur,
+    valeur_hors_convention_eur,
+    part_region_hors_convention_pct,
+    indetermine_eur,
+    retours_eur,
+    est_rupture
 from {{ ref('int_reperes') }}
 where niveau != 'departement'
 order by periode, niveau, code, flux
