@@ -14,6 +14,45 @@ from pipeline.errors import DataError
 from pipeline.territoires import Territoire, tous
 
 SUJETS = ("reperes", "balance", "produits", "flux")
+# Checks that tell their offenders: the national mart and the rule in it that each reads, and what is so when it found nothing.
+CONTROLES = {
+    "quarter_totals_are_plausible": (
+        "plausibilite",
+        "total_trimestriel",
+        "No large total of a quarter is far from that of the same quarter a year before.",
+    ),
+    "no_great_partner_vanishes": (
+        "plausibilite",
+        "partenaire_disparu",
+        "No partner of weight in a flow of France a year before is absent.",
+    ),
+    "unit_values_are_plausible": (
+        "plausibilite",
+        "valeur_unitaire",
+        "No good of France has quite other euros per kilogram than a year before.",
+    ),
+    "every_zone_is_present": (
+        "plausibilite",
+        "zone_absente",
+        "Every département, and Monaco, has rows in each quarter of both flows.",
+    ),
+    "row_counts_are_plausible": (
+        "plausibilite",
+        "nombre_de_lignes",
+        "No quarter of France has far fewer rows than the same quarter a year before.",
+    ),
+    "totals_agree_with_published": (
+        "plausibilite",
+        "total_publie",
+        "No total is further from a published one of the same scope than rounding and revisions explain.",
+    ),
+    # The last, since it alone may block.
+    "codes_are_known": (
+        "quarantaine",
+        "",
+        "Codes that no table knows carry less than COMEX_QUARANTAINE_MAX_PCT of a flow; what they carry is kept out of all totals.",
+    ),
+}
 
 
 class Marts:
@@ -78,8 +117,52 @@ class Marts:
 
     @cached_property
     def quarantaine(self) -> pd.DataFrame:
-        """What is kept out of the totals, all quarters; no row when every code is known."""
-        return self._read("mart_national_quarantaine", par_periode=False)
+        """What is kept out of the totals, by quarter; no row when every code is known."""
+        return self._read("mart_national_quarantaine")
+
+    @cached_property
+    def reconciliation(self) -> pd.DataFrame:
+        """From the départements to the published headline, in the order of the steps; null where it cannot be measured."""
+        return self._read("mart_national_reconciliation").astype({"valeur_eur": "Int64"})
+
+    @cached_property
+    def publies(self) -> pd.DataFrame:
+        """Our totals beside published ones; no row when none is known for the period."""
+        return self._read("mart_national_publies")
+
+    @cached_property
+    def plausibilite(self) -> pd.DataFrame:
+        """What is unlikely, the most unlikely first within its rule; no row when nothing is."""
+        return self._read("mart_national_plausibilite")
+
+    @cached_property
+    def _fiabilite(self) -> pd.DataFrame:
+        return self._read("mart_departement_fiabilite")
+
+    def fiabilite(self, territoire: Territoire) -> pd.DataFrame:
+        """The note of a département's two flows and what it rests on; no row for régions and France."""
+        return self._fiabilite.loc[lambda rows: rows["niveau"] + rows["code"] == territoire.niveau + territoire.code].reset_index(
+            drop=True
+        )
+
+    def offenders(self, check: str, limit_pct: float) -> tuple[str, str]:
+        """What one of CONTROLES has to tell: words, and its first 200 rows in Markdown; both empty for none."""
+        sujet, rule, _ = CONTROLES[check]
+        if sujet == "quarantaine":
+            notice = self.quarantine_notice(limit_pct)
+            return (str(notice), self.quarantaine.head(200).to_markdown(index=False)) if notice else ("", "")
+        found = self.plausibilite.loc[lambda rows: rows["regle"] == rule]
+        if found.empty:
+            return "", ""
+        first = found.to_dict("records")[0]
+        digits = ",.4g" if first["unite"] == "eur_par_kg" else ",.0f"
+        expected = "" if pd.isna(first["attendu"]) else f" against {first['attendu']:{digits}}"
+        change = "" if pd.isna(first["ecart_pct"]) else f" ({first['ecart_pct']:+.1f} %)"
+        return (
+            f"{check}, {self.periode}: {len(found)} found. The farthest: {first['niveau']} {first['code']}, {first['flux']},"
+            f" {first['objet']}: {first['valeur']:{digits}}{expected} {first['unite']}{change}.",
+            found.head(200).to_markdown(index=False),
+        )
 
     def quarantine_exceeds(self, limit_pct: float) -> bool:
         """Does the quarantine of this period take more than `limit_pct` of the euros of a national flow?"""
@@ -108,7 +191,7 @@ class Marts:
             check="codes_are_known",
         )
 
-    def _read(self, mart: str, *, par_periode: bool = True) -> pd.DataFrame:
+    def _read(self, mart: str) -> pd.DataFrame:
         path = self.folder / f"{mart}.parquet"
         if not path.exists():
             raise DataError(
@@ -117,11 +200,9 @@ class Marts:
                 cause="no build has finished here yet, or the last one failed before its marts",
                 remedy="run `make fiches`, and read its first error",
             )
-        # dbt writes one row of NULLs for an empty mart: `flux` and `niveau` are never null otherwise.
-        key = "flux" if mart.endswith("quarantaine") else "periode"
-        condition = f"{key} is not null" + (f" and periode = '{self.periode}'" if par_periode else "")
-        frame = duckdb.connect().execute(f"from read_parquet('{path}') where {condition}").df()
-        optional = {column: "Int64" for column in ("valeur_precedente_eur", "rang_france") if column in frame}
+        # dbt writes one row of NULLs for an empty mart; it has no period.
+        frame = duckdb.connect().execute(f"from read_parquet('{path}') where periode = '{self.periode}'").df()
+        optional = {column: "Int64" for column in ("valeur_precedente_eur", "rang_france", "precision_eur") if column in frame}
         return frame.astype(optional)
 
 

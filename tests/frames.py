@@ -32,11 +32,12 @@ HORS_PAYS = ("QU", "QS", "FR")
 COLONNES = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
     " valeur_hors_electricite_eur part_region_hors_electricite_pct hors_pays_eur nb_pays nb_produits rang_france solde_eur"
-    " taux_couverture_pct quarantaine_eur",
+    " taux_couverture_pct quarantaine_eur energie_convention_eur valeur_hors_convention_eur part_region_hors_convention_pct"
+    " indetermine_eur retours_eur est_rupture",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
     "produits": "periode niveau code flux produit_code produit produit_libelle valeur_eur part_pct rang nb_produits",
     "flux": "periode niveau code flux produit_code produit produit_libelle produit_rang produit_valeur_eur produit_nb"
-    " pays_code pays pays_rang pays_valeur_eur pays_nb valeur_eur part_pct est_principal",
+    " pays_code pays pays_rang pays_valeur_eur pays_nb valeur_eur part_pct est_principal produit_part_pct pays_part_pct",
 }
 
 
@@ -148,6 +149,8 @@ def _flux(detail: pd.DataFrame, flux: str) -> pd.DataFrame:
         pays=links["c"].map(libelles_pays()),
         part_pct=links["valeur_eur"] / max(total, 1) * 100,
         est_principal=links.index.isin(first),
+        produit_part_pct=links["produit_valeur_eur"] / max(total, 1) * 100,
+        pays_part_pct=links["pays_valeur_eur"] / max(total, 1) * 100,
     )
     return links.sort_values(["produit_rang", "pays_rang"])
 
@@ -199,6 +202,12 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
                 "valeur_hors_electricite_eur": value,
                 "part_region_hors_electricite_pct": (value / 1_416_663_000.0) / 36 if niveau == "departement" else None,
                 "hors_pays_eur": int(detail.loc[~_est_pays(detail["pays_code"]), "valeur_eur"].sum()),
+                "energie_convention_eur": 0,
+                "valeur_hors_convention_eur": value,
+                "part_region_hors_convention_pct": (value / 1_416_663_000.0) / 36 if niveau == "departement" else None,
+                "indetermine_eur": int(detail.loc[detail["pays_code"].isin(["QU", "QS"]), "valeur_eur"].sum()),
+                "retours_eur": int(detail.loc[detail["pays_code"] == "FR", "valeur_eur"].sum()),
+                "est_rupture": False,
                 "nb_pays": detail.loc[_est_pays(detail["pays_code"]), "pays_code"].nunique(),
                 "nb_produits": detail["produit_code"].nunique(),
                 "rang_france": 37 if niveau == "departement" and value else None,
@@ -214,6 +223,7 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
             "evolution_pct": "Float64",
             "part_region_pct": "Float64",
             "part_region_hors_electricite_pct": "Float64",
+            "part_region_hors_convention_pct": "Float64",
             "taux_couverture_pct": "Float64",
         }
     )

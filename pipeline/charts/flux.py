@@ -54,14 +54,13 @@ class Noeud:
 
 
 def _noeuds(rows: list[dict[Any, Any]], cote: str) -> list[Noeud]:
-    """The nodes of one side, in their order; a node's share is that of its links together."""
+    """The nodes of one side, in their order."""
     nodes: dict[str, Noeud] = {}
     for row in sorted(rows, key=lambda row: row[f"{cote}_rang"]):
         code = row[f"{cote}_code"]
         if code not in nodes:
             full = row["produit_libelle"] if cote == "produit" else row["pays"]
-            nodes[code] = Noeud(code, row[cote], full, row[f"{cote}_valeur_eur"], 0, row[f"{cote}_nb"])
-        nodes[code].part += row["part_pct"]
+            nodes[code] = Noeud(code, row[cote], full, *(row[f"{cote}_{column}"] for column in ("valeur_eur", "part_pct", "nb")))
     return list(nodes.values())
 
 

@@ -1,6 +1,6 @@
-"""The dbt project as assets: each model, seed and test under its own name, and the check on what was quarantined.
+"""The dbt project as assets: each model, seed and test under its own name, and the checks on quarantine and plausibility.
 
-Add here: a check that needs a setting of the operator. Keep out: every other check on figures: those are dbt tests.
+Add here: a check that needs a setting of the operator, or that tells its offenders. Keep out: rules (SQL), and identities (dbt tests).
 """
 
 import os
@@ -12,7 +12,7 @@ from dagster_dbt import DbtCliResource, dbt_assets
 from pipeline import dbt as dbt_call
 from pipeline.defs.partitions import ONE_RUN
 from pipeline.defs.resources import Workspace, told
-from pipeline.marts import row_count
+from pipeline.marts import CONTROLES, row_count
 from pipeline.progress import stage
 
 
@@ -26,27 +26,28 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
     with told(paths), dbt_call.building(paths), stage("Entrepôt (dbt)"):
         for event in dbt.cli(arguments, context=context, target_path=paths.warehouse / "dbt").stream():
             if isinstance(event, dg.Output) and event.output_name.startswith("mart_"):
-                rows = {"dagster/row_count": row_count(paths.marts, event.output_name)}
-                yield event.with_metadata({**event.metadata, **rows})
-            else:
-                yield event
+                event = event.with_metadata({**event.metadata, "dagster/row_count": row_count(paths.marts, event.output_name)})
+            yield event
 
 
-@dg.asset_check(
-    asset=dg.AssetKey("mart_national_quarantaine"),
-    additional_deps=[dg.AssetKey("mart_national_reperes")],
-    blocking=True,
-    description="Codes that no table knows carry less than COMEX_QUARANTAINE_MAX_PCT of a flow; what they carry is kept out of all totals.",
-)
-def codes_are_known(workspace: Workspace) -> dg.AssetCheckResult:
-    """Warns as soon as a row is quarantined, blocks above the operator's limit; tells codes, rows and euros."""
-    marts = workspace.marts()
-    limit = workspace.settings.quarantaine_max_pct
-    notice = marts.quarantine_notice(limit)
-    offenders = marts.quarantaine.head(200).to_markdown(index=False) if notice else ""
-    return dg.AssetCheckResult(
-        passed=notice is None,
-        severity=dg.AssetCheckSeverity.ERROR if marts.quarantine_exceeds(limit) else dg.AssetCheckSeverity.WARN,
-        description=str(notice) if notice else "All codes are known.",
-        metadata={"offenders": dg.MetadataValue.md(offenders or "none")},
-    )
+CHECKS = [
+    dg.AssetCheckSpec(name, asset=f"mart_national_{sujet}", description=sentence, blocking=sujet == "quarantaine")
+    for name, (sujet, _, sentence) in CONTROLES.items()
+]
+
+
+@dg.multi_asset_check(specs=CHECKS)
+def figures_are_plausible(workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
+    """Warns of what is unlikely or unknown; blocks where unknown codes exceed the operator's limit."""
+    marts, limit = workspace.marts(), workspace.settings.quarantaine_max_pct
+    for spec in CHECKS:
+        words, offenders = marts.offenders(spec.name, limit)
+        severe = spec.blocking and marts.quarantine_exceeds(limit)
+        yield dg.AssetCheckResult(
+            check_name=spec.name,
+            asset_key=spec.asset_key,
+            passed=not words,
+            severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
+            description=words or spec.description,
+            metadata={"offenders": dg.MetadataValue.md(offenders or "none")},
+        )

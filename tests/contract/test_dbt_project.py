@@ -18,20 +18,30 @@ from tests.archives import Warehouse, seed
 MARTS = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
     " valeur_hors_electricite_eur part_region_hors_electricite_pct hors_pays_eur nb_pays nb_produits rang_france solde_eur"
-    " taux_couverture_pct quarantaine_eur quarantaine_pct",
+    " taux_couverture_pct quarantaine_eur quarantaine_pct energie_convention_eur valeur_hors_convention_eur"
+    " part_region_hors_convention_pct indetermine_eur retours_eur est_rupture",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
     "produits": "periode niveau code flux produit_code produit produit_libelle valeur_eur part_pct rang nb_produits",
     "flux": "periode niveau code flux produit_code produit produit_libelle produit_rang produit_valeur_eur produit_nb"
-    " pays_code pays pays_rang pays_valeur_eur pays_nb valeur_eur part_pct est_principal",
+    " pays_code pays pays_rang pays_valeur_eur pays_nb valeur_eur part_pct est_principal produit_part_pct pays_part_pct",
 }
 NATIONAL = {
     "classement": "periode flux rang departement_code nom region_code valeur_eur part_france_pct",
-    "quarantaine": "annee trimestre flux motif code_source departement_code lignes valeur_eur",
+    "quarantaine": "periode annee trimestre flux motif code_source departement_code lignes valeur_eur",
     "releases": "periode flux release_id nom sha256 vintage trimestres",
+    "reconciliation": "periode niveau code flux ordre etape valeur_eur mesure source precision_eur",
+    "publies": "periode niveau code flux perimetre valeur_eur publie_eur precision_eur ecart_eur ecart_pct tolerance_pct source"
+    " date_publication est_comparable est_conforme",
+    "plausibilite": "periode regle gravite niveau code flux objet valeur attendu ecart_pct unite",
 }
 EXPECTED = {f"mart_{maille}_{sujet}": columns for maille in ("departement", "national") for sujet, columns in MARTS.items()} | {
     f"mart_national_{sujet}": columns for sujet, columns in NATIONAL.items()
 }
+EXPECTED["mart_departement_fiabilite"] = (
+    "periode niveau code flux note convention_pct premier_flux_produit_code premier_flux_pays_code premier_flux_pct energie_pct"
+    " plateformes valeur_eur niveau_convention niveau_concentration niveau_plateforme niveau_energie niveau_petit"
+)
+VIDES = {f"mart_national_{sujet}" for sujet in ("quarantaine", "publies", "plausibilite")}  # empty when all is well or unknown
 TYPES = {"eur": "BIGINT", "pct": "DOUBLE", "code": "VARCHAR"}
 
 
@@ -84,7 +94,7 @@ def test_every_mart_is_tested_for_emptiness_keys_and_territories(manifest: dict)
         if node["resource_type"] == "test" and node.get("test_metadata"):
             tests.setdefault(node["attached_node"].split(".")[-1], set()).add(node["test_metadata"]["name"])
             assert node["config"]["meta"]["description"], node["name"]
-    for name in set(EXPECTED) - {"mart_national_quarantaine"}:
+    for name in set(EXPECTED) - VIDES:
         assert {"is_not_empty", "is_unique_by"} <= tests[name], name
         assert tests[name] & {"covers_all_territories", "adds_up_to_reperes"} or name == "mart_national_releases", name
 

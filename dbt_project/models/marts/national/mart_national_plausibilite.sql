@@ -1,5 +1,5 @@
--- What is unlikely in a period, compared with one year before where the warehouse holds it. Empty when nothing is; nothing here
--- keeps a figure from being printed. Thresholds: the variables `plausibilite` of dbt_project.yml.
+-- What is unlikely in a period: against one year before where the warehouse holds it, and against published totals. Empty when
+-- nothing is; nothing here keeps a figure from being printed. Thresholds: the variables `plausibilite` of dbt_project.yml.
 {%- set seuil = var('plausibilite') %}
 with trimestres as (
     select periode, unnest(range(dernier - 3, dernier + 1)) as numero from {{ ref('int_periodes') }}
@@ -105,6 +105,12 @@ constats as (
     where
         least(poids.pesee_eur, avant.pesee_eur) > {{ seuil.unitaire_min_eur }}
         and greatest(poids.eur_par_kg / avant.eur_par_kg, avant.eur_par_kg / poids.eur_par_kg) > {{ seuil.unitaire_facteur }}
+
+    union all
+
+    select periode, 'total_publie', niveau, code, flux, perimetre, valeur_eur, publie_eur, 'eur'
+    from {{ ref('mart_national_publies') }}
+    where not est_conforme
 )
 
 select
@@ -120,4 +126,5 @@ select
     100.0 * (valeur - attendu) / nullif(attendu, 0) as ecart_pct,
     unite
 from constats
-order by periode, regle, niveau, code, flux, objet
+-- The farthest first.
+order by periode, regle, greatest(valeur / nullif(attendu, 0), attendu / nullif(valeur, 0)) desc nulls first, code, niveau, flux, objet
