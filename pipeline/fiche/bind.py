@@ -89,19 +89,25 @@ class Binder:
         self, folder: Path, periode: str, origin: Provenance, niveau_produit: str, logo: Path | None, paths: Paths
     ) -> None:
         self.marts = Marts(folder, periode)
-        self.portraits = {t: Portrait(t, self.marts.territoire(t)) for t in (*regions().values(), FRANCE)}
+        self.portraits = {t: self._portrait(t) for t in (*regions().values(), FRANCE)}
         self.origin, self.niveau_produit, self.logo, self.paths = origin, niveau_produit, logo, paths
+
+    def _portrait(self, territoire: Territoire) -> Portrait:
+        others = {"fiabilite": self.marts.fiabilite(territoire), "specificites": self.marts.specificites(territoire)}
+        return Portrait(territoire, self.marts.territoire(territoire) | others)
 
     def fiche(self, territoire: Territoire) -> Fiche:
         """The content of one fiche, its territory compared with its région and with France."""
         region = regions()[territoire.region_code] if territoire.region_code else None
         return construire(
-            self.portraits.get(territoire) or Portrait(territoire, self.marts.territoire(territoire)),
+            self.portraits.get(territoire) or self._portrait(territoire),
             self.marts.periode,
             self.origin,
             region=self.portraits[region] if region else None,
             france=self.portraits[FRANCE] if territoire != FRANCE else None,
             classement=self.marts.classement,
+            rapprochement=self.marts.reconciliation,
+            publies=self.marts.publies,
             niveau_produit=self.niveau_produit,
         )
 

@@ -20,6 +20,10 @@ CLES = {
     "flux-export": ("produit_code", "pays_code"),
     "flux-import": ("produit_code", "pays_code"),
     "classement": ("flux", "departement_code"),
+    "fiabilite": ("niveau", "code", "flux"),
+    "specificites": ("flux", "objet", "objet_code"),
+    "rapprochement": ("niveau", "code", "flux", "etape"),
+    "publies": ("niveau", "code", "flux", "perimetre"),
 }
 _LIE = re.compile("\ue000([^\ue000-\ue003]*)\ue001([^\ue000-\ue003]*)\ue002([^\ue000-\ue003]*)\ue003")
 

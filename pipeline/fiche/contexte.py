@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from pipeline import charts
-from pipeline.fiche import textes
+from pipeline.fiche import commentaire, confiance, textes
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contenu import (
     Bloc,
@@ -79,15 +79,22 @@ def construire(
     *,
     region: Portrait | None = None,
     france: Portrait | None = None,
+    rapprochement: pd.DataFrame,
+    publies: pd.DataFrame,
     classement: pd.DataFrame | None = None,
     niveau_produit: str = "A129",
 ) -> Fiche:
     """The content of one fiche.
 
     `region` and `france` are what the territory is compared with: both for a département, `france` for a région, neither
-    for France. `classement` is the national ranking, shown in the fiches of France and of régions.
+    for France. `classement` is the national ranking, shown in the fiches of France and of régions; `rapprochement` the steps
+    towards published totals, `publies` totals published elsewhere, both of all territories.
     """
-    return _Redaction(portrait, periode, provenance, region, france, classement, niveau_produit).fiche()
+    return _Redaction(portrait, periode, provenance, region, france, classement, rapprochement, publies, niveau_produit).fiche()
+
+
+def _parmi(frame: pd.DataFrame, territoires: list[str]) -> pd.DataFrame:
+    return frame.loc[(frame["niveau"] + "/" + frame["code"]).isin(territoires)]
 
 
 def _paragraphes(*phrases: str, style: Any = "corps") -> tuple[Paragraphe, ...]:
@@ -108,6 +115,8 @@ class _Redaction:
     region: Portrait | None
     france: Portrait | None
     classement: pd.DataFrame | None
+    rapprochement: pd.DataFrame
+    publies: pd.DataFrame
     niveau_produit: str
 
     def __post_init__(self) -> None:
@@ -119,6 +128,19 @@ class _Redaction:
         compares = (None if self.territoire.est_region else self.region, self.france)
         self.compares = [other for other in compares if other]
         self.idf = self.territoire.region_code == ILE_DE_FRANCE
+        if self.territoire.niveau != "france":
+            ici = [
+                f"{other.niveau}/{other.code}"
+                for other in (self.territoire, *(p.territoire for p in (self.region, self.france) if p))
+            ]
+            self.rapprochement = _parmi(self.rapprochement, ici)
+            self.publies = _parmi(self.publies, ici)
+        self.fiabilite = {row["flux"]: row for row in self.portrait.rows("fiabilite")}
+        self.confiance = confiance.Donnees(
+            self.fiabilite,
+            [Ligne(row, "rapprochement") for row in lignes(self.rapprochement)],
+            [Ligne(row | {"nom": confiance.nom(row)}, "publies") for row in lignes(self.publies)],
+        )
         # A région ranks its own départements; where there is but one, there is nothing to rank.
         if self.territoire.niveau == "departement" or self.territoire.est_region:
             self.classement = None
@@ -137,6 +159,12 @@ class _Redaction:
             self._flux("import"),
             *self._comparaison("import"),
             *self._classement(),
+            Section(
+                "fiabilite",
+                "Fiabilité et conventions",
+                confiance.fiabilite(self.territoire, self.reperes, self.confiance, self.provenance.ligne),
+            ),
+            self._rapprochement(),
             self._chiffres(),
             self._pratique(),
         ]
@@ -150,7 +178,9 @@ class _Redaction:
             couverture=self._couverture(),
             barres=(self.valeurs["import"], self.valeurs["export"]),
             sections=tuple(sections),
-            frames=self.portrait.frames | ({} if self.classement is None else {"classement": self.classement}),
+            frames=self.portrait.frames
+            | {"rapprochement": self.rapprochement, "publies": self.publies}
+            | ({} if self.classement is None else {"classement": self.classement}),
             reperes_compares=tuple(other.frames["reperes"] for other in (self.region, self.france) if other),
         )
 
@@ -166,7 +196,7 @@ class _Redaction:
                     Repere(
                         textes.majuscule(textes.DEFINI[flux]),
                         self._valeur(flux),
-                        textes.evolution(self.reperes[flux]),
+                        self._precision(flux),
                         flux,
                     )
                     for flux in FLUX
@@ -182,7 +212,12 @@ class _Redaction:
 
     def _repere_solde(self) -> Repere:
         ton = "excedent" if self.solde > 0 else "deficit" if self.solde < 0 else "neutre"
-        return Repere("Solde apparent", self._solde(), "FAB − CAF", ton)
+        return Repere("Solde apparent (CAF/FAB)", self._solde(), "exportations − importations", ton)
+
+    def _precision(self, flux: str) -> str:
+        """Under a total of the cover: its growth, and a note C."""
+        reserve = "fiabilité C" if flux in self.fiabilite and self.fiabilite[flux]["note"] == "C" else ""
+        return " · ".join(filter(None, (textes.evolution(self.reperes[flux]), reserve)))
 
     def _valeur(self, flux: str) -> str:
         return self.reperes[flux].dit("valeur_eur", millions)
@@ -192,7 +227,7 @@ class _Redaction:
 
     def _contexte(self) -> Section:
         region = self.compares[0].territoire if len(self.compares) == 2 else None
-        particularites = [textes.hors_pays(self.reperes), textes.quarantaine(self.reperes)]
+        particularites = [textes.notes({flux: row["note"] for flux, row in self.fiabilite.items()})]
         if self.territoire.est_region:
             particularites.append(textes.sans_region(self.territoire))
         blocs: list[Bloc] = [Intertitre("Pourquoi cette fiche"), *_paragraphes(*textes.pourquoi(self.territoire, region))]
@@ -226,7 +261,11 @@ class _Redaction:
         )
 
     def _balance(self) -> Section:
-        premiers = [row["pays"] for row in self.portrait.rows("balance") if row["pays_code"] != "AUTRES"][:3]
+        premiers = [row for row in self.portrait.rows("balance") if row["pays_code"] != "AUTRES"][:3]
+        phrases = (
+            commentaire.balance(self.territoire, self.periode, self.reperes, self.fiabilite),
+            commentaire.partenaires(premiers, self.reperes),
+        )
         return Section(
             "balance",
             "Balance par partenaire",
@@ -238,24 +277,19 @@ class _Redaction:
                         Repere("Taux de couverture", textes.taux(self.reperes["export"])),
                     )
                 ),
-                *_paragraphes(
-                    textes.balance(self.territoire, self.periode, self.reperes)
-                    + " "
-                    + textes.partenaires(premiers, self.reperes),
-                    style="chapeau",
-                ),
+                *_paragraphes(" ".join(filter(None, phrases)), style="chapeau"),
                 self._illustration(
                     self.portrait,
                     "balance",
-                    f"Importations, exportations et solde par pays, {self.territoire.nom}",
+                    f"Importations, exportations et solde apparent (CAF/FAB) par pays, {self.territoire.nom}",
                     textes.LECTURE_BALANCE,
                 ),
             ),
         )
 
     def _produits(self) -> Section:
-        phrases = [textes.produits(self.reperes)] + [
-            textes.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX
+        phrases = [commentaire.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX] + [
+            commentaire.nombre_produits(self.reperes)
         ]
         return Section(
             "produits",
@@ -287,6 +321,8 @@ class _Redaction:
         if repere["rang_france"] is not None:
             suffixe = "er" if repere["rang_france"] == 1 else "e"
             elements.append(Repere("Rang", f"{repere.dit('rang_france', nombre)}{suffixe}", "des 100 départements"))
+        if flux in self.fiabilite:
+            elements.append(Repere("Fiabilité", self.fiabilite[flux]["note"], "note de A à C"))
         return tuple(elements)
 
     def _flux(self, flux: Flux) -> Section:
@@ -300,17 +336,17 @@ class _Redaction:
         produits, pays = (next((row for row in rows if row[f"{cote}_code"] == "AUTRES"), None) for cote in ("produit", "pays"))
         imprimer = monnaie(self.valeurs[flux])
         phrases = [
-            textes.principal_flux(flux, principal, imprimer) if principal else "",
-            textes.autres(produits, pays, imprimer),
+            commentaire.prudence(flux, self.fiabilite),
+            commentaire.premiers_pays(flux, self._specificites(flux, "pays")[:3]),
+            commentaire.principal_flux(flux, principal, imprimer),
+            commentaire.autres(produits, pays, imprimer),
         ]
-        idf = textes.parts_idf(flux, self.reperes[flux]) if self.idf and self.valeurs[flux] else ""
         return Section(
             f"flux-{flux}",
             textes.majuscule(textes.DEFINI[flux]),
             (
                 Reperes(self._parts(flux)),
                 *_paragraphes(" ".join(filter(None, phrases)), style="chapeau"),
-                *_paragraphes(idf, style="note"),
                 self._illustration(
                     self.portrait,
                     f"flux-{flux}",
@@ -320,19 +356,33 @@ class _Redaction:
             ),
         )
 
+    def _specificites(self, flux: str, objet: str) -> list[Ligne]:
+        return [row for row in self.portrait.rows("specificites", flux) if row["objet"] == objet]
+
     def _comparaison(self, flux: str) -> tuple[Section, ...]:
         if not self.compares:
             return ()
+        saillants = [
+            row
+            for objet in ("produit", "pays")
+            for row in [row for row in self._specificites(flux, objet) if row["est_saillant"]][:2]
+        ][:3]
+        dits = {row["objet_code"] for row in saillants}
         premiers = [
-            (other.territoire, first) for other in (self.portrait, *self.compares) for first in self._premiers(other, flux)[:1]
+            (other.territoire, row)
+            for other in self.compares
+            for row in self._premiers(other, flux)[:1]
+            if row["produit_code"] not in dits
         ]
+        region = self.compares[0].territoire if len(self.compares) == 2 else None
+        note = self.fiabilite[flux]["note"] if flux in self.fiabilite else ""
         totaux = [other.reperes()[flux].dit("valeur_eur", millions) for other in self.compares]
         figures = [
             self._illustration(
                 other,
                 f"flux-{flux}",
                 f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} : {total}",
-                textes.lecture_flux(flux) if other is self.compares[-1] else "",
+                "",  # the page before says how to read it, and two figures leave little room
             )
             for other, total in zip(self.compares, totaux, strict=True)
         ]
@@ -345,7 +395,15 @@ class _Redaction:
                         textes.sans_region(self.territoire)
                         if self.territoire.est_region and self.territoire.niveau == "departement"
                         else "",
-                        textes.comparaison(flux, premiers),
+                        " ".join(
+                            filter(
+                                None,
+                                (
+                                    commentaire.distingue(self.territoire, flux, saillants, region, note),
+                                    commentaire.premiers_ailleurs(flux, premiers),
+                                ),
+                            )
+                        ),
                     ),
                     *figures,
                 ),
@@ -400,6 +458,16 @@ class _Redaction:
             ),
         )
 
+    def _rapprochement(self) -> Section:
+        comparees = [(other.territoire, other.reperes()) for other in (self.portrait, *self.compares)]
+        return Section(
+            "rapprochement",
+            "Rapprochement avec les totaux publiés",
+            confiance.rapprochement(
+                self.territoire, comparees, self.confiance, self.provenance.ligne, exemple=self.provenance.est_exemple
+            ),
+        )
+
     def _chiffres(self) -> Section:
         return Section(
             "chiffres",
@@ -426,7 +494,9 @@ class _Redaction:
                     (
                         f"{other.territoire.nom}, {textes.DEFINI[flux]}",
                         row.dit("valeur_eur", millions),
-                        textes.INDISPONIBLE if row["evolution_pct"] is None else row.dit("evolution_pct", pct, signe=True),
+                        textes.INDISPONIBLE
+                        if row["evolution_pct"] is None
+                        else row.dit("evolution_pct", pct, signe=True) + (" (r)" if row["est_rupture"] else ""),
                         *((part_region,) if avec_region else ()),
                         "" if row["part_france_pct"] is None else row.dit("part_france_pct", pct, 2),
                         row.dit("nb_pays", nombre),
@@ -434,6 +504,7 @@ class _Redaction:
                     )
                 )
         absent = any(textes.INDISPONIBLE in ligne for ligne in lignes)
+        rupture = any(case.endswith("(r)") for ligne in lignes for case in ligne)
         return Tableau(
             insecables(f"Repères, {periode(self.periode)}"),
             (
@@ -446,7 +517,10 @@ class _Redaction:
                 Colonne("Nombre de produits", largeur=0.9),
             ),
             tuple(lignes),
-            note=self._note(f"{textes.INDISPONIBLE} : non disponible." if absent else ""),
+            note=self._note(
+                (f"{textes.INDISPONIBLE} : non disponible. " if absent else "")
+                + ("(r) : l’évolution franchit la rupture de série de janvier 2022." if rupture else "")
+            ),
             donnees="reperes",
         )
 
@@ -462,12 +536,14 @@ class _Redaction:
         ]
         total = ("Total", *(self._valeur(flux) for flux in reversed(FLUX)), self._solde())
         return Tableau(
-            insecables(f"Importations, exportations et solde apparent par pays, {self.territoire.nom}, {periode(self.periode)}"),
+            insecables(
+                f"Importations, exportations et solde apparent (CAF/FAB) par pays, {self.territoire.nom}, {periode(self.periode)}"
+            ),
             (
                 Colonne("Pays", nombre=False, largeur=2.4),
                 Colonne("Importations"),
                 Colonne("Exportations"),
-                Colonne("Solde apparent"),
+                Colonne("Solde apparent (CAF/FAB)", largeur=1.2),
             ),
             (*lignes, total),
             note=self._note(),

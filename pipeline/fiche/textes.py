@@ -1,4 +1,4 @@
-"""All the sentences of a fiche, in French.
+"""The wording of a fiche that does not depend on its figures, or hardly, in French.
 
 Add here: a sentence; its numbers come as rows of the data files, and `Ligne.dit` prints them bound to their cells.
 Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid verbs that must agree with the territory's name
@@ -6,12 +6,12 @@ Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.provenance import LICENCE, Provenance
 from pipeline.territoires import Territoire
-from pipeline.typographie import INSECABLE, euros, liste, millions, mois, nombre, pct, periode
+from pipeline.typographie import INSECABLE, euros, liste, mois, pct, periode
 
 DEFINI = {"export": "exportations", "import": "importations"}
 SEUIL = euros(460_000)
@@ -45,8 +45,10 @@ def nature(territoire: Territoire) -> str:
 
 
 def evolution(repere: Ligne) -> str:
-    """`+4,2 % sur un an`, or nothing."""
-    if repere["evolution_pct"] is None:
+    """`+4,2 % sur un an`, flagged across the series break; nothing where the marts say that it would mislead."""
+    if repere["est_rupture"] and repere["evolution_pct"] is not None:
+        return f"{repere.dit('evolution_pct', pct, signe=True)} sur un an (rupture de série)"
+    if not repere["est_evolution_lisible"]:
         return ""
     return f"{repere.dit('evolution_pct', lambda valeur: pct(valeur, signe=True) if abs(valeur) >= 0.05 else 'stable')} sur un an"
 
@@ -134,8 +136,8 @@ def limites(territoire: Territoire, *, idf: bool) -> tuple[tuple[str, str], ...]
     )
     if idf:
         gaz += (
-            ". La part dans la région est donc donnée aussi sans l’électricité ; le gaz transporté par gazoduc ne peut pas "
-            "être isolé de la même façon"
+            ". La part dans la région est donc donnée aussi sans eux ; le gaz naturel liquéfié ne peut pas être séparé du gaz "
+            "transporté par gazoduc"
         )
     echelle = (
         "aucune donnée n’existe au-dessous du département. Lorsqu’un Territoire d’industrie en couvre plusieurs, lire les fiches de "
@@ -181,30 +183,12 @@ def limites(territoire: Territoire, *, idf: bool) -> tuple[tuple[str, str], ...]
     )
 
 
-def hors_pays(reperes: Mapping[str, Ligne]) -> str:
-    """Amounts on codes that are not countries, by flow."""
-    if not any(repere["hors_pays_eur"] for repere in reperes.values()):
+def notes(par_flux: Mapping[str, str]) -> str:
+    """The notes of a département, and where they are explained."""
+    if not par_flux:
         return ""
-    return (
-        "Certains enregistrements ne désignent pas un pays (partenaire indéterminé, avitaillement, marchandises françaises en "
-        f"retour) : {_par_flux(reperes, 'hors_pays_eur', millions)}. Ces "
-        "montants restent dans tous les totaux, sous « Autres pays », et ne prennent aucun rang."
-    )
-
-
-def _par_flux(reperes: Mapping[str, Ligne], colonne: str, forme: Callable[..., str]) -> str:
-    """`12,0 M€ à l’exportation et 3,1 M€ à l’importation`."""
-    return " et ".join(f"{reperes[flux].dit(colonne, forme)} à l’{flux}ation" for flux in ("export", "import"))
-
-
-def quarantaine(reperes: Mapping[str, Ligne]) -> str:
-    """Amounts with unknown codes, by flow."""
-    if not any(repere["quarantaine_eur"] for repere in reperes.values()):
-        return ""
-    return (
-        "Des lignes portent un code inconnu des nomenclatures et sont tenues à l’écart de tous les totaux : "
-        f"{_par_flux(reperes, 'quarantaine_eur', millions)}."
-    )
+    told = " et ".join(f"{note} à l’{flux}ation" for flux, note in par_flux.items())
+    return f"Note de fiabilité : {told}. La section « Fiabilité et conventions » en donne les raisons."
 
 
 def exemple() -> str:
@@ -215,55 +199,12 @@ def exemple() -> str:
     )
 
 
-# Balance and goods ---------------------------------------------------------------------------------------------------------
-
-
-def balance(territoire: Territoire, code: str, reperes: Mapping[str, Ligne]) -> str:
-    """The two totals and their difference."""
-    phrase = (
-        f"{majuscule(en_periode(code))}, les exportations de biens {territoire.nom_de} s’élèvent à "
-        f"{reperes['export'].dit('valeur_eur', millions)} et les importations à {reperes['import'].dit('valeur_eur', millions)}. "
-        f"Le solde apparent (FAB − CAF) est de {reperes['export'].dit('solde_eur', millions, signe=True)}"
-    )
-    if reperes["export"]["taux_couverture_pct"] is None:
-        return phrase + "."
-    return phrase + f" : les exportations équivalent à {taux(reperes['export'])} des importations."
-
-
-def partenaires(premiers: list[str], reperes: Mapping[str, Ligne]) -> str:
-    """The first partners by total trade."""
-    if not premiers:
-        return ""
-    nommes = (
-        f"Premiers partenaires par le total des échanges : {liste(premiers)}."
-        if len(premiers) > 1
-        else f"Seul partenaire relevé : {premiers[0]}."
-    )
-    return f"{nommes} Nombre de pays partenaires : {_par_flux(reperes, 'nb_pays', nombre)}."
-
-
-def compte(ligne: Ligne, colonne: str, singulier: str, pluriel: str) -> str:
-    """`1 produit`, `76 produits`."""
-    return f"{ligne.dit(colonne, nombre)}{INSECABLE}{singulier if ligne[colonne] < 2 else pluriel}"
-
-
-def produits(reperes: Mapping[str, Ligne]) -> str:
-    """How many goods are traded."""
-    return f"Nombre de produits échangés : {_par_flux(reperes, 'nb_produits', nombre)}."
-
-
-def premiers_produits(flux: str, premiers: list[Ligne]) -> str:
-    """The first goods of one flow with their shares."""
-    if not premiers:
-        return ""
-    nommes = liste([f"{row['produit']} ({row.dit('part_pct', pct)})" for row in premiers])
-    tete = "Premier produit" if len(premiers) == 1 else "Premiers produits"
-    return f"{tete} à l’{flux}ation : {nommes}."
+# Figures -------------------------------------------------------------------------------------------------------------------
 
 
 LECTURE_BALANCE = (
     "pour chaque pays, la barre de gauche mesure les importations, celle de droite les exportations ; à l’extrême droite, le "
-    "solde apparent et son signe. Les pays sont les dix premiers de chaque flux, dans l’ordre du total des échanges."
+    "solde apparent (CAF/FAB) et son signe. Les pays sont les dix premiers de chaque flux, dans l’ordre du total des échanges."
 )
 LECTURE_PRODUITS = (
     "l’aire de chaque tuile est proportionnelle à la valeur du produit, à une seule et même échelle pour les deux flux ; le "
@@ -284,43 +225,6 @@ def lecture_flux(flux: str) -> str:
     )
 
 
-# Flows ---------------------------------------------------------------------------------------------------------------------
-
-
-def principal_flux(flux: str, lien: Ligne, imprimer: Callable[..., str]) -> str:
-    """The first of the main flows, its value as the figure prints it."""
-    sens = "destination" if flux == "export" else "origine"
-    return (
-        f"Le flux le plus important porte sur « {lien['produit']} » ({sens} : {lien['pays']}) : "
-        f"{lien.dit('valeur_eur', imprimer)}, soit {lien.dit('part_pct', pct)} des {DEFINI[flux]}."
-    )
-
-
-def autres(produits_: Ligne | None, pays: Ligne | None, imprimer: Callable[..., str]) -> str:
-    """What « Autres » holds on either side: a link of that node, its amount printed by `imprimer`."""
-    parties = [
-        f"« Autres {nom} » réunit {compte(lien, f'{cote}_nb', unite, unites)}, pour {lien.dit(f'{cote}_valeur_eur', imprimer)}"
-        for cote, nom, unite, unites, lien in (
-            ("produit", "produits", "produit", "produits", produits_),
-            ("pays", "pays", "pays ou code hors pays", "pays ou codes hors pays", pays),
-        )
-        if lien
-    ]
-    return f"{' ; '.join(parties)}." if parties else ""
-
-
-def parts_idf(flux: str, repere: Ligne) -> str:
-    """The share of Île-de-France with and without electricity."""
-    if repere["part_region_pct"] is None or repere["part_region_hors_electricite_pct"] is None:
-        return ""
-    return (
-        f"L’électricité est rattachée par convention à l’Île-de-France et à Paris. Part des {DEFINI[flux]} de la région : "
-        f"{repere.dit('part_region_pct', pct)} tous produits confondus, {repere.dit('part_region_hors_electricite_pct', pct)} hors "
-        f"électricité (soit {repere.dit('valeur_hors_electricite_eur', millions)}). Le gaz naturel transporté par "
-        "gazoduc, rattaché de la même façon, ne peut pas être isolé."
-    )
-
-
 def sans_region(territoire: Territoire) -> str:
     """Why there is no comparison with the région."""
     departement = territoire.niveau == "departement"
@@ -335,14 +239,6 @@ def sans_region(territoire: Territoire) -> str:
     return f"{raison} : sa fiche départementale donne les mêmes chiffres."
 
 
-def comparaison(flux: str, premiers: list[tuple[Territoire, Ligne]]) -> str:
-    """The first good of each territory."""
-    if not premiers:
-        return ""
-    nommes = [f"{territoire.nom}, « {row['produit']} » ({row.dit('part_pct', pct)})" for territoire, row in premiers]
-    return f"Premier produit à l’{flux}ation : {' ; '.join(nommes)}."
-
-
 # Tables and practical ------------------------------------------------------------------------------------------------------
 
 
@@ -353,7 +249,7 @@ def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
         ("Importation", "entrée de biens venant de l’étranger, au lieu de leur destination réelle."),
         ("FAB", "« franco à bord », valeur à la frontière française, frais au-delà non compris."),
         ("CAF", "« coût, assurance, fret », valeur à la frontière française, frais jusque-là compris."),
-        ("Solde apparent", "exportations FAB moins importations CAF."),
+        ("Solde apparent (CAF/FAB)", "exportations FAB moins importations CAF."),
         ("Taux de couverture", "exportations divisées par importations, en pourcentage."),
         (
             niveau_produit,

@@ -16,13 +16,13 @@ from jinja2 import Undefined
 from pipeline import charts
 from pipeline.errors import OutputError, RenderError
 from pipeline.fiche import index, lot, page, pdf, textes
-from pipeline.fiche.cellules import Ligne, delier
+from pipeline.fiche.cellules import delier
 from pipeline.fiche.contenu import Fiche, Illustration, Tableau
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance
 from pipeline.territoires import FRANCE, Territoire, departement, departements, regions, tous
 from pipeline.typographie import millions, pct
-from tests.frames import classement, frames
+from tests.frames import classement, frames, publies, rapprochement
 
 ARCHIVES = (Archive("202502-stat-regional-ce-export.zip", "ab" * 32, "202502", "export", 1234, "https://exemple.test/"),)
 EXEMPLE = Provenance(True, "202502", ARCHIVES)
@@ -31,7 +31,8 @@ cached_frames = cache(frames)
 
 
 def portrait(territoire: Territoire, forme: str = "diversifie") -> Portrait:
-    made = {mart: frame.assign(niveau=territoire.niveau, code=territoire.code) for mart, frame in cached_frames(forme).items()}
+    made = cached_frames(forme, niveau=territoire.niveau)
+    made = {mart: frame.assign(niveau=territoire.niveau, code=territoire.code) for mart, frame in made.items()}
     if territoire.niveau != "departement":
         made["reperes"] = made["reperes"].assign(part_region_pct=pd.NA, rang_france=pd.NA)
     return Portrait(territoire, made | {"reperes": made["reperes"].assign(nom=territoire.nom)})
@@ -49,6 +50,8 @@ def fiche(territoire: Territoire, forme: str = "diversifie", provenance: Provena
         region=region,
         france=None if territoire is FRANCE else PORTRAIT_FRANCE,
         classement=classement(),
+        rapprochement=rapprochement(),
+        publies=publies(),
     )
 
 
@@ -106,7 +109,8 @@ def test_numbers_are_those_of_the_frames() -> None:
         told = section(made, f"flux-{flux}")
         assert millions(row["valeur_eur"]) in told
         assert pct(row["part_region_pct"]) in told and pct(row["part_france_pct"], 2) in told
-    assert millions(rows["export"]["hors_pays_eur"]) in section(made, "contexte")
+    for column in ("indetermine_eur", "retours_eur"):
+        assert millions(rows["export"][column]) in section(made, "fiabilite")
 
 
 def test_a_flow_matrix_shows_every_link_and_stresses_the_main_ones() -> None:
@@ -138,10 +142,9 @@ def test_other_departements_are_compared_with_region_and_france() -> None:
 
 
 @pytest.mark.parametrize(("code", "told"), [("94", True), ("75", True), ("33", False)])
-def test_ile_de_france_tells_its_share_without_electricity(code: str, told: bool) -> None:
-    text = section(fiche(departement(code)), "flux-export")
-    assert ("hors électricité" in text) == told
-    assert ("gazoduc" in text) == told
+def test_ile_de_france_tells_its_share_without_electricity_and_gas(code: str, told: bool) -> None:
+    assert ("Part de la région, sans électricité" in section(fiche(departement(code)), "fiabilite")) == told
+    assert ("gazoduc" in section(fiche(departement(code)), "contexte")) == told
 
 
 def test_territoires_d_industrie_are_told_whatever_their_number() -> None:
@@ -160,19 +163,6 @@ def test_a_flow_without_trade_gets_a_sentence_instead_of_a_figure() -> None:
     empty = fiche(departement("48"), "vide")
     assert all(item.dossier != empty.territoire.slug for item in empty.illustrations)
     assert textes.INDISPONIBLE in [repere.valeur for repere in empty.couverture.reperes]
-
-
-def test_quarantine_is_disclosed_only_when_there_is_some() -> None:
-    assert textes.quarantaine(_quarantine(0)) == ""
-    assert millions(2_500_000) in delier(textes.quarantaine(_quarantine(2_500_000)))
-
-
-def _quarantine(euros: int) -> dict[str, Ligne]:
-    row = {"niveau": "departement", "code": "94"}
-    return {
-        flux: Ligne(row | {"flux": flux, "quarantaine_eur": value}, "reperes")
-        for flux, value in (("export", euros), ("import", 0))
-    }
 
 
 def test_rolling_quarters_are_named() -> None:
@@ -234,6 +224,7 @@ def test_a_bundle_holds_its_contract(figures: Path, tmp_path: Path) -> None:
     assert folder == tmp_path / "fiches" / "2024" / "94-val-de-marne"
     files = content(folder)
     expected = {"fiche.pdf", "fiche.html", "manifest.json", "donnees/reperes.csv"}
+    expected |= {f"donnees/{nom}.csv" for nom in ("specificites", "fiabilite", "rapprochement", "publies")}
     expected |= {f"graphiques/{sujet}.{kind}" for sujet in charts.SUJETS for kind in ("svg", "png")}
     assert set(files) == expected | {f"donnees/{sujet}.csv" for sujet in charts.SUJETS}
     manifest = json.loads(files["manifest.json"])
@@ -274,7 +265,13 @@ def test_namibia_is_not_a_missing_value() -> None:
     made = frames("diversifie")
     made["balance"].loc[0, ["pays_code", "pays"]] = ["NA", "Namibie"]
     written = construire(
-        Portrait(departement("94"), made), "2024", REELLE, region=portrait(regions()["11"]), france=PORTRAIT_FRANCE
+        Portrait(departement("94"), made),
+        "2024",
+        REELLE,
+        region=portrait(regions()["11"]),
+        france=PORTRAIT_FRANCE,
+        rapprochement=rapprochement(),
+        publies=publies(),
     )
     assert lot.donnees(written)["balance"].to_csv(index=False).splitlines()[1].startswith("NA,Namibie,")
     assert "Namibie" in section(written, "balance")
