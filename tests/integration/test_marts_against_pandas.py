@@ -6,8 +6,10 @@ wrote. Add here: a column that a mart gained. Keep out: how the marts come about
 
 # pandas' own annotations give most expressions half a dozen types.
 # pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false, reportGeneralTypeIssues=false
+# pyright: reportAttributeAccessIssue=false, reportOptionalOperand=false, reportOptionalMemberAccess=false
 
 import csv
+import datetime
 import io
 import math
 import re
@@ -21,11 +23,13 @@ from shutil import copytree
 import duckdb
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline import dbt
 from pipeline.errors import DataError
-from pipeline.marts import Marts
-from pipeline.territoires import departement, tous
+from pipeline.marts import CONTROLES, Marts
+from pipeline.paths import DBT_PROJECT
+from pipeline.territoires import FRANCE, departement, tous
 from tests.archives import Warehouse, build_warehouse, seed
 from tests.oddities import EGALITES, HORS_PAYS, LIBELLE_LONG, NOUVEAUX, SANS_EXPORT, UN_PAYS, write_oddities
 
@@ -38,9 +42,14 @@ KEYS = {
     "produits": ("periode", "niveau", "code", "flux", "produit_code"),
     "flux": ("periode", "niveau", "code", "flux", "produit_code", "pays_code"),
     "classement": ("periode", "flux", "departement_code"),
-    "quarantaine": ("annee", "trimestre", "flux", "motif", "code_source", "departement_code"),
+    "quarantaine": ("periode", "annee", "trimestre", "flux", "motif", "code_source", "departement_code"),
+    "fiabilite": ("periode", "niveau", "code", "flux"),
+    "reconciliation": ("periode", "niveau", "code", "flux", "etape"),
+    "publies": ("periode", "niveau", "code", "flux", "perimetre"),
+    "plausibilite": ("periode", "regle", "niveau", "code", "flux", "objet"),
 }
 SUJETS = ("reperes", "balance", "produits", "flux")
+VARIABLES = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
 
 
 # --- the same by other means --------------------------------------------------------------------------------------------
@@ -99,6 +108,13 @@ def read(source: Path) -> tuple[pd.DataFrame, Codes]:
     return rows, codes
 
 
+def energie(a129: str, cpf4: str) -> str:
+    """Gas and electricity are booked to Paris by convention; coal, crude oil and refined products are energy too."""
+    if a129 == "D35A" or cpf4 == "0620":
+        return "convention"
+    return "autre" if a129 in ("B05Z", "B06Z", "C19Z") else ""
+
+
 def decode(rows: pd.DataFrame, codes: Codes) -> pd.DataFrame:
     alias = {r["code_source"]: r["departement_code"] for r in seed("departement_alias")}
     region = {r["departement_code"]: r["region_code"] for r in seed("departements")}
@@ -108,6 +124,8 @@ def decode(rows: pd.DataFrame, codes: Codes) -> pd.DataFrame:
         numero=rows["annee"].astype(int) * 4 + rows["trimestre"].astype(int) - 1,
         dep=[alias.get(code, "") for code in rows["dep"]],
         euros=[int(valeur or 0) for valeur in rows["valeur"]],
+        kilos=[int(masse) if masse.isdigit() else 0 for masse in rows["masse"]],
+        energie=[energie(a129, cpf4) for a129, cpf4 in zip(rows["a129"], rows["cpf4"], strict=True)],
     )
     rows["region"] = [region.get(code, "") for code in rows["dep"]]
     rows["a38"] = [codes.a38.get(code, "ZZ") for code in rows["a129"]]
@@ -160,6 +178,10 @@ def territories() -> list[tuple[str, str, str, Callable[[str, str], bool]]]:
     return [*deps, *regions, ("france", "FR", "France", lambda *_: True)]
 
 
+def is_example(source: Path) -> bool:
+    return any(zipfile.ZipFile(path).comment for path in source.glob("*.zip"))
+
+
 def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]:
     rows, codes = read(source)
     rows = decode(rows, codes)
@@ -167,18 +189,17 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
     ends = periodes(rows, periode)
     out: dict[str, Rows] = {sujet: [] for sujet in KEYS}
     totals: dict[tuple, int] = {}
-    for (annee, trimestre, flux, motif, code, dep, _), group in bad.groupby(
-        ["annee", "trimestre", "flux", "motif", "code_source", "dep", "region"]
+    for (annee, trimestre, numero, flux, motif, code, dep), group in bad.groupby(
+        ["annee", "trimestre", "numero", "flux", "motif", "code_source", "dep"]
     ):
         found = {"annee": int(annee), "trimestre": int(trimestre), "flux": flux, "motif": motif, "code_source": code}
-        out["quarantaine"].append(
-            found | {"departement_code": dep or None, "lignes": len(group), "valeur_eur": int(group["euros"].sum())}
-        )
+        found |= {"departement_code": dep or None, "lignes": len(group), "valeur_eur": int(group["euros"].sum())}
+        out["quarantaine"] += [{"periode": p, **found} for p, end in ends.items() if end - 3 <= numero <= end]
     for p, end in ends.items():
         inside = rows[rows["numero"].between(end - 3, end)]
         good, kept_out = inside[inside["motif"] == ""], inside[inside["motif"] != ""]
         cells = Counter()
-        columns = ("dep", "region", "flux", niveau_produit.lower(), "a129", "pays")
+        columns = ("dep", "region", "flux", niveau_produit.lower(), "energie", "a129", "pays")
         for *key, euros in zip(*(good[c] for c in columns), good["euros"], strict=True):
             cells[tuple(key)] += euros
         for niveau, code, nom, holds in territories():
@@ -192,15 +213,17 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
             tops = {}
             for flux in ("export", "import"):
                 by_pays, by_produit, links = Counter(), Counter(), Counter()
-                electricite = 0
-                for (_, _, f, produit, a129, pays), euros in mine:
+                energies, electricite = Counter(), 0
+                for (_, _, f, produit, energie, a129, pays), euros in mine:
                     if f == flux:
                         by_pays[pays] += euros
                         by_produit[produit] += euros
                         links[produit, pays] += euros
+                        energies[energie] += euros
                         electricite += euros if a129 == "D35A" else 0
                 total = totals[p, niveau, code, flux] = by_pays.total()
                 totals[p, niveau, code, flux, "sans"] = total - electricite
+                totals[p, niveau, code, flux, "sans gaz"] = total - energies["convention"]
                 top_pays, top_produits = ranked(by_pays, codes.hors_pays), ranked(by_produit)
                 tops[flux] = (by_pays, top_pays)
                 euros_away = [e for f, e in away if f == flux]
@@ -212,16 +235,29 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
                         "valeur_eur": total,
                         "valeur_hors_electricite_eur": total - electricite,
                         "hors_pays_eur": sum(by_pays[c] for c in codes.hors_pays),
+                        "energie_convention_eur": energies["convention"],
+                        "valeur_hors_convention_eur": total - energies["convention"],
+                        "indetermine_eur": sum(by_pays[c] for c in ("QP", "QQ", "QR", "QS", "QU", "EU")),
+                        "retours_eur": by_pays["FR"],
+                        "est_rupture": end - 7 < 2022 * 4 <= end,
                         "nb_pays": sum(e > 0 and c not in codes.hors_pays for c, e in by_pays.items()),
                         "nb_produits": sum(e > 0 for e in by_produit.values()),
                         "quarantaine_eur": sum(euros_away),
                         "quarantaine_pct": pct(sum(map(abs, euros_away)), total + sum(map(abs, euros_away))),
                     }
                 )
+                if niveau == "departement":
+                    named = {link: e for link, e in links.items() if e > 0 and link[0] in top_produits and link[1] in top_pays}
+                    out["fiabilite"].append(fiabilite_of(place | {"flux": flux}, total, energies, named))
                 out["produits"] += produits_of(place, flux, by_produit, top_produits, codes, niveau_produit)
                 out["flux"] += links_of(place, flux, links, by_produit, by_pays, top_produits, top_pays, codes, niveau_produit)
             out["balance"] += balance_of(place, tops, codes)
+            monaco = {flux: sum(e for key, e in cells.items() if key[0] == "99" and key[2] == flux) for flux in FLUX.values()}
+            totals |= {(p, "departement", "99", flux): euros for flux, euros in monaco.items()}
     complete_reperes(out["reperes"], totals, ends)
+    out["reconciliation"] = list(reconciliation_of(out["reperes"], totals, ends))
+    out["publies"] = list(publies_of(totals, ends, est_exemple=is_example(source)))
+    out["plausibilite"] = list(plausibilite_of(rows, niveau_produit, totals, ends, out["publies"]))
     noms = {r["departement_code"]: r["region_code"] for r in seed("departements")}
     out["classement"] = [
         {
@@ -296,7 +332,190 @@ def links_of(
                 "valeur_eur": euros,
                 "part_pct": pct(euros, drawn.total()),
                 "est_principal": (produit, partner) in principal,
+                "produit_part_pct": pct(sum(by_produit[c] for c in produits[produit]), drawn.total()),
+                "pays_part_pct": pct(sum(by_pays[c] for c in pays[partner]), drawn.total()),
             }
+
+
+def fiabilite_of(key: dict, total: int, energies: Counter, links: dict[tuple[str, str], int]) -> dict:
+    """The five rules of the seed, and the note that follows from their levels."""
+    seuils = {r["regle"]: (int(r["seuil_1"]), int(r["seuil_2"] or 10**18)) for r in seed("regles_fiabilite")}
+    first = min(links, key=lambda link: (-links[link], *link), default=(None, None))
+    order = {"port": 0, "logistique": 1, "aeroport": 2}
+    platforms = sorted((order[r["type"]], r["nom"]) for r in seed("plateformes") if r["departement_code"] == key["code"])
+    shares = {
+        "convention": pct(energies["convention"], total),
+        "concentration": pct(links[first], total) if first in links else None,
+        "energie": pct(energies["convention"] + energies["autre"], total),
+        "plateforme": len(platforms[:1]),
+    }
+    levels = {rule: sum((share or 0) >= seuil for seuil in seuils[rule]) for rule, share in shares.items()}
+    levels["petit"] = sum(total < seuil for seuil in seuils["petit"])
+    ones = sum(level == 1 for level in levels.values())
+    return key | {
+        "note": "C" if 2 in levels.values() or ones >= 3 else "B" if ones else "A",
+        "convention_pct": shares["convention"],
+        "premier_flux_produit_code": first[0],
+        "premier_flux_pays_code": first[1],
+        "premier_flux_pct": shares["concentration"],
+        "energie_pct": shares["energie"],
+        "plateformes": ", ".join(nom for _, nom in platforms),
+        "valeur_eur": total,
+        **{f"niveau_{rule}": level for rule, level in levels.items()},
+    }
+
+
+def published(ends: dict[str, int]) -> Iterator[tuple[str, dict]]:
+    """Rows of the seed of published totals, by period: a rolling one that ends with a year is that year."""
+    for row in seed("totaux_publies"):
+        yield from ((p, row) for p, end in ends.items() if end == int(row["annee"]) * 4 + 3)
+
+
+def reconciliation_of(reperes: Rows, totals: dict[tuple, int], ends: dict[str, int]) -> Iterator[dict]:
+    regions = {r["departement_code"]: r["region_code"] for r in seed("departements")}
+    printed = {
+        (p, r["niveau"], r["code"], r["flux"], r["perimetre"]): (int(r["valeur_eur"]), int(r["precision_eur"]), r["source"])
+        for p, r in published(ends)
+    }
+    for r in reperes:
+        if r["niveau"] == "departement":
+            continue
+        p, flux, france = r["periode"], r["flux"], r["niveau"] == "france"
+        deps = [d for d, region in regions.items() if d != "99" and (france or region == r["code"])]
+        base, away, monaco = r["valeur_eur"], r["quarantaine_eur"], totals[p, "departement", "99", flux]
+        whole = printed.get((p, r["niveau"], r["code"], flux, "chiffre_publie" if france else "base_ouverte"))
+        fab, exports = (
+            printed.get((p, "france", "FR", *key)) for key in (("solde", "chiffre_publie_fab"), ("export", "chiffre_publie"))
+        )
+        steps: list[tuple] = [(1, "departements", sum(totals[p, "departement", d, flux] for d in deps), "mesuree", None)]
+        if france or r["code"] == "93":
+            steps += [(2, "monaco", monaco, "mesuree", None)]
+        if france:
+            steps += [(3, "indetermine", 0, "mesuree", None)]
+            steps += [(4, "regions", sum(totals[p, "region", c, flux] for c in set(regions.values())), "mesuree", None)]
+            steps += [
+                (n, etape, None, "non_mesurable", None) for n, etape in ((7, "materiel_militaire"), (8, "seuils_et_non_reponse"))
+            ]
+            gap = (whole[0] - base - away, "mesuree", whole[1]) if whole else (None, "non_publiee", None)
+            steps += [(9, "ecart_ensemble", *gap)]
+        steps += [(5, "base_ouverte", base, "mesuree", None), (6, "ecartees", away, "mesuree", None)]
+        if whole or france:
+            steps += [(10, "total_publie", *((whole[0], "publiee", whole[1]) if whole else (None, "non_publiee", None)))]
+        if france and flux == "import":
+            total_fab = (exports[0] - fab[0], "publiee", exports[1] + fab[1]) if exports and fab else (None, "non_publiee", None)
+            caf_fab = (total_fab[0] - whole[0], "publiee", total_fab[2] + whole[1]) if whole else (None, "non_publiee", None)
+            steps += [(11, "caf_fab", *caf_fab), (12, "total_publie_fab", *total_fab)]
+        for ordre, etape, euros, mesure, precision in steps:
+            yield {
+                **{column: r[column] for column in ("periode", "niveau", "code", "flux")},
+                "ordre": ordre,
+                "etape": etape,
+                "valeur_eur": euros,
+                "mesure": mesure,
+                "source": whole[2] if whole and precision is not None else "",
+                "precision_eur": precision,
+            }
+
+
+def publies_of(totals: dict[tuple, int], ends: dict[str, int], *, est_exemple: bool) -> Iterator[dict]:
+    for p, r in published(ends):
+        ours, theirs, precision = (
+            totals.get((p, r["niveau"], r["code"], r["flux"])),
+            int(r["valeur_eur"]),
+            int(r["precision_eur"]),
+        )
+        if ours is None:
+            continue  # a balance
+        comparable = r["perimetre"] == "base_ouverte" and not est_exemple
+        gap, tolerance = pct(ours - theirs, theirs), VARIABLES["revision_pct"] + precision / theirs * 100
+        yield {
+            "periode": p,
+            **{column: r[column] for column in ("niveau", "code", "flux", "perimetre")},
+            "valeur_eur": ours,
+            "publie_eur": theirs,
+            "precision_eur": precision,
+            "ecart_eur": ours - theirs,
+            "ecart_pct": gap,
+            "tolerance_pct": tolerance,
+            "source": r["source"],
+            "date_publication": datetime.date.fromisoformat(r["date_publication"]) if r["date_publication"] else None,
+            "est_comparable": comparable,
+            "est_conforme": abs(gap or 0) <= tolerance if comparable else None,
+        }
+
+
+def plausibilite_of(
+    rows: pd.DataFrame, niveau_produit: str, totals: dict[tuple, int], ends: dict[str, int], publies: Rows
+) -> Iterator[dict]:
+    """Offenders of the six rules, each against the same a year before."""
+    limits = VARIABLES["plausibilite"]
+    good = rows[rows["motif"] == ""]
+    present = set(zip(rows["flux"], rows["numero"], strict=True))
+    lines, euros = Counter(), Counter()
+    for counter, frame in ((lines, rows.assign(n=1)), (euros, good.assign(n=good["euros"]))):
+        for niveau, column in (("departement", "dep"), ("region", "region"), ("france", "")):
+            frame_of = frame.assign(code=frame[column] if column else "FR")
+            for (flux, numero, code), n in frame_of.groupby(["flux", "numero", "code"])["n"].sum().items():
+                counter[niveau, code, flux, numero] = int(n)
+    zones = [("departement", r["departement_code"]) for r in seed("departements")]
+    zones += [("region", r["region_code"]) for r in seed("regions")] + [("france", "FR")]
+    weights, partners = {}, {}
+    for p, end in ends.items():
+        inside = good[good["numero"].between(end - 3, end)]
+        weighed = inside[inside["kilos"] > 0].groupby(["flux", niveau_produit.lower()])[["euros", "kilos"]].sum()
+        weights[p] = {key: (int(e), int(kg)) for key, e, kg in weighed.itertuples()}
+        partners[p] = {key: int(e) for key, e in inside.groupby(["flux", "pays"])["euros"].sum().items() if e > 0}
+
+    def found(p: str, regle: str, place: tuple[str, str, str], objet: str, was: float, before: float | None, unite: str) -> dict:
+        niveau, code, flux = place
+        return {
+            "periode": p,
+            "regle": regle,
+            "gravite": "avertissement",
+            "niveau": niveau,
+            "code": code,
+            "flux": flux,
+            "objet": objet,
+            "valeur": float(was),
+            "attendu": None if before is None else float(before),
+            "ecart_pct": (was - before) / before * 100 if before else None,
+            "unite": unite,
+        }
+
+    for p, end in ends.items():
+        for flux in FLUX.values():
+            for n in range(end - 3, end + 1):
+                quarter, known = f"{n // 4}T{n % 4 + 1}", (flux, n - 4) in present
+                for niveau, code in zones:
+                    place, at = (niveau, code, flux), (niveau, code, flux, n)
+                    then = (niveau, code, flux, n - 4)
+                    if niveau == "departement" and not lines[at]:
+                        yield found(p, "zone_absente", place, quarter, 0, lines[then] if known else None, "lignes")
+                    if not known:
+                        continue
+                    limit = limits["total_departement_pct" if niveau == "departement" else "total_pct"]
+                    large = max(euros[at], euros[then]) * 4 >= limits["total_min_eur"]
+                    if large and abs(euros[at] - euros[then]) > euros[then] * limit / 100:
+                        yield found(p, "total_trimestriel", place, quarter, euros[at], euros[then], "eur")
+                    if niveau == "france" and lines[at] < lines[then] * (100 - limits["lignes_pct"]) / 100:
+                        yield found(p, "nombre_de_lignes", place, quarter, lines[at], lines[then], "lignes")
+        before = f"{int(p[:4]) - 1}{p[4:]}"
+        if before not in ends:
+            continue
+        for (flux, pays), e in partners[before].items():
+            share = e / totals[before, "france", "FR", flux] * 100
+            if share >= limits["partenaire_pct"] and (flux, pays) not in partners[p]:
+                yield found(p, "partenaire_disparu", ("france", "FR", flux), pays, 0, e, "eur")
+        for (flux, produit), (e, kg) in weights[p].items():
+            e_then, kg_then = weights[before].get((flux, produit), (0, 1))
+            if min(e, e_then) > limits["unitaire_min_eur"]:
+                unit, then = e / kg, e_then / kg_then
+                if max(unit / then, then / unit) > limits["unitaire_facteur"]:
+                    yield found(p, "valeur_unitaire", ("france", "FR", flux), produit, unit, then, "eur_par_kg")
+    for r in publies:
+        if r["est_conforme"] is False:
+            place = (r["niveau"], r["code"], r["flux"])
+            yield found(r["periode"], "total_publie", place, r["perimetre"], r["valeur_eur"], r["publie_eur"], "eur")
 
 
 def balance_of(place: dict, tops: dict[str, tuple[Counter, list[str]]], codes: Codes) -> Iterator[dict]:
@@ -334,6 +553,9 @@ def complete_reperes(reperes: Rows, totals: dict[tuple, int], ends: dict[str, in
             "part_region_pct": pct(euros, totals[p, *region]) if region else None,
             "part_france_pct": pct(euros, totals[p, "france", "FR", flux]),
             "part_region_hors_electricite_pct": pct(r["valeur_hors_electricite_eur"], totals[p, *region, "sans"])
+            if region
+            else None,
+            "part_region_hors_convention_pct": pct(r["valeur_hors_convention_eur"], totals[p, *region, "sans gaz"])
             if region
             else None,
             "rang_france": 1 + sum(totals[p, "departement", d, flux] > euros for d in deps) if local else None,
@@ -407,6 +629,10 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     def of(sujet: str, code: str, **fixed: str) -> Rows:
         return [r for r in odd_expected[sujet] if r["code"] == code and r["periode"] == "2024" and fixed.items() <= r.items()]
 
+    assert {r["regle"] for r in odd_expected["plausibilite"]} == {rule for _, rule, _ in CONTROLES.values()} - {""}
+    assert {r["mesure"] for r in odd_expected["reconciliation"]} == {"mesuree", "publiee", "non_mesurable", "non_publiee"}
+    assert {r["note"] for r in odd_expected["fiabilite"]} == {"A", "B", "C"}
+    assert of("reperes", "75", flux="import")[0]["energie_convention_eur"] > 3e12
     assert {r["motif"] for r in odd_expected["quarantaine"]} == {
         *("valeur_vide", "valeur_negative", "departement_inconnu", "produit_inconnu", "pays_inconnu")
     }
@@ -425,16 +651,66 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     assert all(r["valeur_eur"] > 2**31 for r in of("reperes", "75"))
 
 
+def test_growth_across_january_2022_is_flagged(warehouse: Warehouse) -> None:
+    """The model's own SQL, over quarters that no example has: eight years, and rolling years that end with a first quarter."""
+    [path] = (warehouse.paths.warehouse / "dbt" / "compiled").rglob("int_periodes.sql")
+    quarters = "(select y::smallint as annee, y * 4 + q as numero from range(2018, 2026) y(y), range(4) q(q), range(2))"
+    years = re.sub(r'"comex"\."\w+"\."int_releases__standing"', quarters, path.read_text(encoding="utf-8"))
+    rolling = years.replace("annee::varchar as periode, annee * 4 + 3", "annee || 'T1' as periode, annee * 4")
+    for sql, flagged in ((years, ["2022"]), (rolling, ["2022T1", "2023T1"])):
+        assert duckdb.sql(f"select periode from ({sql}) where est_rupture order by 1").fetchall() == [(p,) for p in flagged]
+
+
 # --- through the one door -----------------------------------------------------------------------------------------------
 
 
 def test_the_quarantine_is_told_in_four_parts_with_its_euros(odd: Warehouse, odd_expected: dict[str, Rows]) -> None:
     notice = odd.marts.quarantine_notice(1.0)
     assert notice and notice.check == "codes_are_known"
-    assert f"{sum(r['lignes'] for r in odd_expected['quarantaine']):,} rows" in notice.expected_found
+    mine = [r for r in odd_expected["quarantaine"] if r["periode"] == "2025T1"]
+    assert f"{sum(r['lignes'] for r in mine):,} rows" in notice.expected_found  # of that period alone
     assert all((notice.where, notice.cause, notice.remedy))
     france = [r["quarantaine_pct"] for r in odd_expected["reperes"] if r["code"] == "FR" and r["periode"] == "2025T1"]
     assert odd.marts.quarantine_exceeds(max(france) / 2) and not odd.marts.quarantine_exceeds(max(france) * 2)
+
+
+def test_a_check_on_plausibility_tells_how_many_and_the_farthest(odd: Warehouse, odd_expected: dict[str, Rows]) -> None:
+    marts = Marts(odd.paths.marts, "2024")
+    for check, (_, rule, _) in CONTROLES.items():
+        words, offenders = marts.offenders(check, 1.0)
+        if rule:
+            mine = [r for r in odd_expected["plausibilite"] if r["periode"] == "2024" and r["regle"] == rule]
+            assert f"{check}, 2024: {len(mine)} found. The farthest: " in words
+            assert offenders.count("\n") == 1 + min(len(mine), 200)
+        else:
+            assert words == str(marts.quarantine_notice(1.0)) and "departement_inconnu" in offenders
+    words, _ = marts.offenders("no_great_partner_vanishes", 1.0)
+    assert "france FR, " in words and ", AR: 0 against 100,000,000,000 eur (-100.0 %)." in words
+    words, offenders = marts.offenders("totals_agree_with_published", 1.0)
+    farthest = max(
+        (r for r in odd_expected["plausibilite"] if r["periode"] == "2024" and r["regle"] == "total_publie"),
+        key=lambda r: max(r["valeur"] / r["attendu"], r["attendu"] / r["valeur"]),
+    )
+    assert (
+        f"{farthest['niveau']} {farthest['code']}, {farthest['flux']}, base_ouverte: {farthest['valeur']:,.0f} against" in words
+    )
+
+
+def test_nothing_is_told_of_a_period_without_one_to_compare(odd: Warehouse) -> None:
+    first = Marts(odd.paths.marts, "2024T1")
+    assert set(first.plausibilite["regle"]) == {"zone_absente", "total_trimestriel", "nombre_de_lignes"}
+    assert first.offenders("no_great_partner_vanishes", 1.0) == ("", "")
+
+
+def test_the_doors_give_the_rows_of_their_period_and_territory(warehouse: Warehouse) -> None:
+    marts, val_de_marne = warehouse.marts, departement("94")
+    assert list(marts.fiabilite(val_de_marne)["flux"]) == ["export", "import"]
+    assert set(marts.fiabilite(val_de_marne)["code"]) == {"94"} and marts.fiabilite(FRANCE).empty
+    france = marts.reconciliation.query("niveau == 'france' and flux == 'import'")
+    assert list(france["ordre"]) == list(range(1, 13))
+    assert france.set_index("etape")["valeur_eur"]["caf_fab"] == -19_600_000_000
+    assert france["valeur_eur"].isna().sum() == 2
+    assert not marts.publies["est_comparable"].any() and marts.publies["est_conforme"].isna().all()  # the example is no source
 
 
 def test_every_territory_has_frames_even_without_trade(odd: Warehouse, warehouse: Warehouse) -> None:
