@@ -14,6 +14,12 @@ from pipeline.errors import DataError
 from pipeline.territoires import Territoire, tous
 
 SUJETS = ("reperes", "balance", "produits", "flux")
+# Marts that fiches read: of each level, then those that hold all levels in one.
+DE_FICHE = {
+    "national": tuple(f"mart_national_{sujet}" for sujet in (*SUJETS, "classement")),
+    "departement": tuple(f"mart_departement_{sujet}" for sujet in (*SUJETS, "fiabilite")),
+}
+COMMUNS = tuple(f"mart_national_{sujet}" for sujet in ("specificites", "reconciliation", "publies"))
 # Checks that tell their offenders: the national mart and the rule in it that each reads, and what is so when it found nothing.
 CONTROLES = {
     "quarter_totals_are_plausible": (

@@ -9,8 +9,9 @@ from pipeline.charts import SUJETS
 from pipeline.defs.charts import NATIONAL, chart_key
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace, told
-from pipeline.fiche import index
+from pipeline.fiche import index, rapprochement
 from pipeline.fiche.bind import Bound, bind, told_failures
+from pipeline.marts import COMMUNS, DE_FICHE
 from pipeline.progress import track
 from pipeline.territoires import FRANCE, Territoire, departements, regions
 
@@ -28,15 +29,13 @@ def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> li
 
 def _write_index(workspace: Workspace) -> int:
     marts = workspace.marts_to_publish()
+    rapprochement.ecrire(workspace.paths, marts, workspace.provenance())
     return index.ecrire(workspace.paths.index, workspace.paths.fiches, marts.periode, marts.reperes, workspace.provenance())
 
 
 @dg.asset(
     key=FICHES_NATIONAL,
-    deps=[
-        NATIONAL,
-        *(dg.AssetKey(f"mart_national_{sujet}") for sujet in ("reperes", "balance", "produits", "flux", "classement")),
-    ],
+    deps=[NATIONAL, *map(dg.AssetKey, (*DE_FICHE["national"], *COMMUNS))],
     group_name="fiches",
     kinds={"pdf", "html"},
     description="Bundles of the 18 régions and of France.",
@@ -56,7 +55,7 @@ def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
     deps=[
         *(chart_key(sujet) for sujet in SUJETS),
         NATIONAL,
-        *(dg.AssetKey(f"mart_departement_{sujet}") for sujet in ("reperes", "balance", "produits", "flux")),
+        *map(dg.AssetKey, (*DE_FICHE["departement"], *COMMUNS)),
     ],
     partitions_def=DEPARTEMENTS,
     group_name="fiches",

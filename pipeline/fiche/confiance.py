@@ -205,7 +205,7 @@ def rapprochement(
     exemple: bool,
 ) -> tuple[Bloc, ...]:
     """From the territory to France, and from France to the published headline. `comparees`: territories with their reperes."""
-    blocs: list[Bloc] = [Paragraphe(insecables(_CHAPEAU), "chapeau")]
+    blocs: list[Bloc] = [Paragraphe(insecables(CHAPEAU), "chapeau")]
     if exemple:
         blocs.append(Paragraphe(insecables(EXEMPLE), "note"))
     if territoire.niveau != "france":
@@ -213,11 +213,11 @@ def rapprochement(
     blocs.append(tableau_france(donnees, source))
     if lignes := [row for row in donnees.publies if row["perimetre"] == "base_ouverte"]:
         blocs.append(tableau_publies(lignes, source))
-    blocs += [Intertitre("Pourquoi d’autres chiffres circulent"), Paragraphe(insecables(_PRESSE))]
+    blocs += [Intertitre("Pourquoi d’autres chiffres circulent"), Paragraphe(insecables(PRESSE))]
     return tuple(blocs)
 
 
-_CHAPEAU = (
+CHAPEAU = (
     "À l’euro près, les départements et la principauté de Monaco font les régions, et les régions la France. Le total que publient "
     "les Douanes est plus élevé : il couvre aussi ce que la base ouverte ne détaille pas."
 )
@@ -225,7 +225,7 @@ EXEMPLE = (
     "Ces données sont inventées : leur écart avec les totaux publiés, qui sont de vrais chiffres, ne signifie rien. Les tableaux en "
     "montrent la forme."
 )
-_PRESSE = (
+PRESSE = (
     "La presse cite le plus souvent le total publié au moment du bilan annuel, qui comprend le matériel militaire et une estimation "
     "des échanges non déclarés, et un solde FAB/FAB, importations sans les frais d’acheminement ; parfois des chiffres corrigés des "
     "variations saisonnières, ou d’un millésime plus ancien. Pour une région, elle additionne parfois des départements sans Monaco, "

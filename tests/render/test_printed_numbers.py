@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from pipeline.fiche import bind, cellules, index, lot, page, pdf
+from pipeline.fiche import bind, cellules, index, lot, page, pdf, rapprochement
 from pipeline.fiche.contenu import Fiche
+from pipeline.paths import Paths
 from pipeline.territoires import Territoire, departement, tous
 from pipeline.typographie import INSECABLE, nombre, pct
 from tests.archives import Warehouse
@@ -158,16 +159,16 @@ def test_every_number_is_the_cell_that_it_says(pages: dict[Territoire, Visible],
 def test_no_number_is_printed_without_its_cell(pages: dict[Territoire, Visible]) -> None:
     loose = {}
     for territoire, seen in pages.items():
-        text = seen.texte
-        for name in (*map(re.escape, _industrie(territoire)), *NAMES):
-            text = re.sub(name, "", text)
+        text = _without_names(seen.texte, *territoire.territoires_industrie, *territoire.territoires_industrie_partiels)
         if found := re.findall(r".{0,30}\d.{0,30}", text):
             loose[territoire.slug] = found
     assert loose == {}
 
 
-def _industrie(territoire: Territoire) -> tuple[str, ...]:
-    return territoire.territoires_industrie + territoire.territoires_industrie_partiels
+def _without_names(text: str, *names: str) -> str:
+    for name in (*map(re.escape, names), *NAMES):
+        text = re.sub(name, "", text)
+    return text
 
 
 @pytest.mark.parametrize("code", ["75", "94", "31", "48", "20", "976"])
@@ -194,6 +195,21 @@ def test_the_index_prints_the_cells_of_the_bundles(
     index.ecrire(tmp_path / "index.html", tmp_path / "fiches", warehouse.periode, warehouse.marts.reperes, origin)
     seen = read((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert len(seen.nombres) == 4 * len(tous())
+    _are_cells(seen, cells)
+
+
+def test_the_page_of_the_country_prints_the_cells_of_france(
+    fiches: dict[Territoire, Fiche], cells: dict[str, Cells], warehouse: Warehouse, tmp_path: Path
+) -> None:
+    rapprochement.ecrire(Paths(tmp_path), warehouse.marts, next(iter(fiches.values())).provenance)
+    html = (tmp_path / "rapprochement.html").read_text(encoding="utf-8")
+    seen = read(html[html.index("<main") : html.index("</main>")])
+    assert len(seen.nombres) > 19 * 2 * 2
+    _are_cells(seen, cells)
+    assert re.findall(r"\d", _without_names(seen.texte)) == []
+
+
+def _are_cells(seen: Visible, cells: dict[str, Cells]) -> None:
     for address, value, text in seen.nombres:
         slug, row_address, column = re.fullmatch(r"fiches/2024/([\w-]+)/(donnees/.+):(\w+)", address).groups()  # pyright: ignore[reportOptionalMemberAccess]
         assert (value, text) == (cells[slug][row_address][column], printed(value, column, text))
