@@ -326,6 +326,7 @@ def publies(periode: str = "2024") -> pd.DataFrame:
         precision_eur=50_000_000,
         ecart_eur=12_437,
         ecart_pct=12_437 / made["publie_eur"] * 100,
+        tolerance_pct=0.5,
         source="ANCT",
     )
 

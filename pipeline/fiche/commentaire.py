@@ -128,14 +128,14 @@ def autres(produits: Ligne | None, hors: Ligne | None, imprimer: Callable[..., s
 def prudence_solde(fiabilite: Reperes) -> str:
     """The same for the balance, which takes the worse of two notes."""
     faibles = [f"les {DEFINI[flux]}" for flux, row in fiabilite.items() if row["note"] == "C"]
-    return f"Il est à lire avec prudence : {liste(faibles)} portent la note de fiabilité C." if faibles else ""
+    return f"Il est à lire avec prudence : {liste(faibles)} portent la note de fiabilité\u00a0C." if faibles else ""
 
 
 def prudence(flux: str, fiabilite: Reperes) -> str:
     """The reserve that a note C calls for."""
     if flux not in fiabilite or fiabilite[flux]["note"] != "C":
         return ""
-    return f"Les {DEFINI[flux]} portent la note de fiabilité C : ce qui suit est à lire avec prudence."
+    return f"Les {DEFINI[flux]} portent la note de fiabilité\u00a0C : ce qui suit est à lire avec prudence."
 
 
 # Comparison ----------------------------------------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ def _tableau_conventions(territoire: Territoire, reperes: Mapping[str, Ligne], d
     if any(reperes[flux]["quarantaine_eur"] for flux in FLUX):
         lignes.append(ligne("Lignes tenues à l’écart (code inconnu), hors du total", "quarantaine_eur"))
     return Tableau(
-        "Ce que les conventions y mettent",
+        "Ce que les conventions mettent dans les totaux",
         (Colonne("Poste", nombre=False, largeur=4), *(Colonne(majuscule(DEFINI[flux])) for flux in FLUX)),
         tuple((insecables(libelle), *valeurs) for libelle, *valeurs in lignes),
         note=insecables(
@@ -333,6 +333,7 @@ def tableau_publies(publies: Iterable[Ligne], source: str) -> Tableau:
             Colonne("Ici"),
             Colonne("Publié"),
             Colonne("Écart", largeur=0.8),
+            Colonne("Tolérance", largeur=0.8),
             Colonne("Source", nombre=False, largeur=2.4),
         ),
         tuple(
@@ -341,10 +342,11 @@ def tableau_publies(publies: Iterable[Ligne], source: str) -> Tableau:
                 row.dit("valeur_eur", millions),
                 row.dit("publie_eur", arrondi, precision=row["precision_eur"]),
                 row.dit("ecart_pct", pct, 2, signe=True),
+                row.dit("tolerance_pct", pct, 2),
                 row["source"],
             )
             for row in publies
         ),
-        note=source,
+        note=insecables(f"Tolérance : arrondi de la publication et révisions d’un millésime à l’autre. {source}"),
         donnees="publies",
     )

@@ -216,7 +216,7 @@ class _Redaction:
 
     def _precision(self, flux: str) -> str:
         """Under a total of the cover: its growth, and a note C."""
-        reserve = "fiabilité C" if flux in self.fiabilite and self.fiabilite[flux]["note"] == "C" else ""
+        reserve = "fiabilité\u00a0C" if flux in self.fiabilite and self.fiabilite[flux]["note"] == "C" else ""
         return " · ".join(filter(None, (textes.evolution(self.reperes[flux]), reserve)))
 
     def _valeur(self, flux: str) -> str:

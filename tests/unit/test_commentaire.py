@@ -61,7 +61,7 @@ def test_without_trade_there_is_no_balance_to_tell() -> None:
 
 
 def test_a_note_c_calls_for_prudence() -> None:
-    assert "les exportations portent la note de fiabilité C" in commentaire.prudence_solde(fiabilite("C"))
+    assert "les exportations portent la note de fiabilité\u00a0C" in commentaire.prudence_solde(fiabilite("C"))
     assert commentaire.prudence_solde(fiabilite("B")) == commentaire.prudence("export", fiabilite("B")) == ""
     assert commentaire.prudence("export", fiabilite("C")) and not commentaire.prudence("import", fiabilite("C"))
 

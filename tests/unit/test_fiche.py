@@ -21,7 +21,7 @@ from pipeline.fiche.contenu import Fiche, Illustration, Tableau
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance
 from pipeline.territoires import FRANCE, Territoire, departement, departements, regions, tous
-from pipeline.typographie import millions, pct
+from pipeline.typographie import euros, millions, pct
 from tests.frames import classement, frames, publies, rapprochement
 
 ARCHIVES = (Archive("202502-stat-regional-ce-export.zip", "ab" * 32, "202502", "export", 1234, "https://exemple.test/"),)
@@ -163,6 +163,43 @@ def test_a_flow_without_trade_gets_a_sentence_instead_of_a_figure() -> None:
     empty = fiche(departement("48"), "vide")
     assert all(item.dossier != empty.territoire.slug for item in empty.illustrations)
     assert textes.INDISPONIBLE in [repere.valeur for repere in empty.couverture.reperes]
+
+
+def _changed(**columns: object) -> Fiche:
+    """The fiche of PACA, where Monaco counts, with other values in its headline figures."""
+    paca = portrait(regions()["93"])
+    frames_ = paca.frames | {"reperes": paca.frames["reperes"].assign(**columns)}
+    return construire(
+        Portrait(paca.territoire, frames_),
+        "2024",
+        REELLE,
+        france=PORTRAIT_FRANCE,
+        rapprochement=rapprochement(),
+        publies=publies(),
+    )
+
+
+def test_growth_across_the_series_break_is_flagged_on_the_cover_and_in_the_table() -> None:
+    made = _changed(est_rupture=True, est_evolution_lisible=False)
+    assert "(rupture de série)" in made.couverture.reperes[0].precision
+    assert "(r) : l’évolution franchit" in section(made, "chiffres").replace("\u00a0", " ")
+    assert _changed(est_evolution_lisible=False).couverture.reperes[0].precision == ""
+
+
+def test_a_note_c_is_seen_on_the_cover() -> None:
+    export, import_ = fiche(departement("94")).couverture.reperes[:2]
+    assert "fiabilité\u00a0C" in export.precision and "fiabilité" not in import_.precision
+
+
+def test_the_steps_are_to_the_euro_and_those_published_as_rounded() -> None:
+    text = section(_changed(), "rapprochement")
+    for amount in (euros(1_000_000_321), euros(7_000_001), euros(1_007_000_322), "1,1\u00a0Md€", "non mesurable"):
+        assert amount in text, amount
+    assert "ne signifie rien" not in text and "ne signifie rien" in section(
+        fiche(departement("94"), provenance=EXEMPLE), "rapprochement"
+    )
+    assert "Val-de-Marne, exportations" in section(fiche(departement("94")), "rapprochement")
+    assert "Val-de-Marne, exportations" not in section(fiche(departement("33")), "rapprochement")
 
 
 def test_rolling_quarters_are_named() -> None:
