@@ -104,7 +104,7 @@ def test_a_pdf_holds_its_numbers_and_its_mention_on_every_page(territoire: Terri
         assert millions(row["valeur_eur"]) in everything
         if territoire.niveau == "departement":
             assert pct(row["part_france_pct"], 2) in everything
-    assert millions(portrait(territoire).reperes["export"]["solde_eur"], signe=True) in sheets[0]
+    assert millions(portrait(territoire).reperes()["export"]["solde_eur"], signe=True) in sheets[0]
     for section in fiche(territoire).sections:
         assert sum(section.titre in sheet for sheet in sheets) >= 1, section.titre
 
