@@ -16,6 +16,12 @@ from pipeline.errors import DataError
 from pipeline.territoires import FRANCE, Territoire, tous
 
 SUJETS = ("reperes", "balance", "produits", "flux")
+# Marts that fiches read: of each level, then those that hold all levels in one.
+DE_FICHE = {
+    "national": tuple(f"mart_national_{sujet}" for sujet in (*SUJETS, "classement")),
+    "departement": tuple(f"mart_departement_{sujet}" for sujet in (*SUJETS, "fiabilite")),
+}
+COMMUNS = tuple(f"mart_national_{sujet}" for sujet in ("specificites", "reconciliation", "publies"))
 # Checks that tell their offenders: the national mart and the rule in it that each reads, and what is so when it found nothing.
 CONTROLES = {
     "quarter_totals_are_plausible": (
@@ -168,11 +174,17 @@ class Marts:
     def _fiabilite(self) -> pd.DataFrame:
         return self._read("mart_departement_fiabilite")
 
+    @cached_property
+    def _specificites(self) -> pd.DataFrame:
+        return self._read("mart_national_specificites")
+
     def fiabilite(self, territoire: Territoire) -> pd.DataFrame:
         """The note of a département's two flows and what it rests on; no row for régions and France."""
-        return self._fiabilite.loc[lambda rows: rows["niveau"] + rows["code"] == territoire.niveau + territoire.code].reset_index(
-            drop=True
-        )
+        return _de(self._fiabilite, territoire)
+
+    def specificites(self, territoire: Territoire) -> pd.DataFrame:
+        """The first goods and countries of a territory, beside its région and France."""
+        return _de(self._specificites, territoire)
 
     def offenders(self, check: str, limit_pct: float) -> tuple[str, str]:
         """What one of CONTROLES has to tell: words, and its first 200 rows in Markdown; both empty for none."""
@@ -233,6 +245,10 @@ class Marts:
         frame = duckdb.connect().execute(f"from read_parquet('{path}') where periode = '{self.periode}'").df()
         optional = {column: "Int64" for column in ("valeur_precedente_eur", "rang_france", "precision_eur") if column in frame}
         return frame.astype(optional)
+
+
+def _de(frame: pd.DataFrame, territoire: Territoire) -> pd.DataFrame:
+    return frame.loc[(frame["niveau"] == territoire.niveau) & (frame["code"] == territoire.code)].reset_index(drop=True)
 
 
 def row_count(folder: Path, mart: str) -> int:

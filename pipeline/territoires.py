@@ -52,7 +52,8 @@ def slug(nom: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in ascii_nom.lower()).split())
 
 
-def _seed(name: str) -> list[dict[str, str]]:
+def seed(name: str) -> list[dict[str, str]]:
+    """The rows of a dbt seed, as text."""
     with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -71,7 +72,7 @@ def regions() -> dict[str, Territoire]:
             est_region=row["est_departement"] == "true",
             est_drom=row["est_drom"] == "true",
         )
-        for row in _seed("regions")
+        for row in seed("regions")
     }
 
 
@@ -79,7 +80,7 @@ def regions() -> dict[str, Territoire]:
 def departements() -> dict[str, Territoire]:
     """The 100 départements that have a fiche, by public code, in the order of the codes."""
     ti: dict[str, dict[str, list[str]]] = {}
-    for row in _seed("territoires_industrie"):
+    for row in seed("territoires_industrie"):
         ti.setdefault(row["departement_code"], {}).setdefault(row["rattachement"], []).append(row["ti"])
     return {
         row["departement_code"]: Territoire(
@@ -95,7 +96,7 @@ def departements() -> dict[str, Territoire]:
             territoires_industrie=tuple(ti.get(row["departement_code"], {}).get("principal", ())),
             territoires_industrie_partiels=tuple(ti.get(row["departement_code"], {}).get("partiel", ())),
         )
-        for row in sorted(_seed("departements"), key=lambda row: (len(row["departement_code"]), row["departement_code"]))
+        for row in sorted(seed("departements"), key=lambda row: (len(row["departement_code"]), row["departement_code"]))
         if row["est_fiche"] == "true"
     }
 
@@ -112,7 +113,7 @@ def departement(code: str) -> Territoire:
     """
     wanted = code.strip().upper()
     wanted = wanted.zfill(2)
-    alias = {row["code_source"]: row["departement_code"] for row in _seed("departement_alias")}
+    alias = {row["code_source"]: row["departement_code"] for row in seed("departement_alias")}
     found = departements().get(alias.get(wanted, wanted))
     if found is None:
         raise SettingError(

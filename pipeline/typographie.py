@@ -45,6 +45,13 @@ def euros(valeur: int, *, signe: bool = False) -> str:
     return f"{nombre(valeur, signe=signe)}{INSECABLE}€"
 
 
+def arrondi(valeur: int, precision: int) -> str:
+    """Euros as precise as who published them: `precision` is what their rounding may have moved (50 000 000: `598,3 Md€`)."""
+    chiffre = len(str(2 * precision)) - 1  # power of ten of the last digit printed
+    puissance, unite = (9, "Md€") if chiffre >= 7 else (6, "M€")
+    return f"{nombre(Decimal(valeur).scaleb(-puissance), max(puissance - chiffre, 0))}{INSECABLE}{unite}"
+
+
 def monnaie(maximum: int) -> Callable[..., str]:
     """How one figure whose largest amount or total is `maximum` euros prints all of its amounts, in as few units as can be.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pipeline.archive import tables
 from pipeline.charts.draw import Drawn, draw
-from pipeline.fiche import bind, index
+from pipeline.fiche import bind, index, rapprochement
 from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
 from pipeline.paths import Paths
@@ -64,6 +64,7 @@ class Work:
         return bound
 
     def write_index(self) -> int:
-        """Write the entry page of the bundles that are there; how many it lists."""
-        marts = self.marts_to_publish()
-        return index.ecrire(self.paths.index, self.paths.fiches, marts.periode, marts.reperes, self.provenance())
+        """Write the entry page of the bundles that are there, and the country's page beside it; how many bundles it lists."""
+        marts, origin = self.marts_to_publish(), self.provenance()
+        rapprochement.ecrire(self.paths, marts, origin)
+        return index.ecrire(self.paths.index, self.paths.fiches, marts.periode, marts.reperes, origin)

@@ -33,9 +33,13 @@ COLONNES = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
     " valeur_hors_electricite_eur part_region_hors_electricite_pct hors_pays_eur nb_pays nb_produits rang_france solde_eur"
     " taux_couverture_pct quarantaine_eur energie_convention_eur valeur_hors_convention_eur part_region_hors_convention_pct"
-    " indetermine_eur retours_eur est_rupture",
+    " indetermine_eur retours_eur est_rupture est_evolution_lisible",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
     "produits": "periode niveau code flux produit_code produit produit_libelle valeur_eur part_pct rang nb_produits",
+    "fiabilite": "periode niveau code flux note convention_pct premier_flux_produit_code premier_flux_pays_code premier_flux_pct"
+    " energie_pct plateformes valeur_eur niveau_convention niveau_concentration niveau_plateforme niveau_energie niveau_petit",
+    "specificites": "periode niveau code flux objet objet_code libelle rang valeur_eur part_pct region_part_pct france_part_pct"
+    " ecart_france_pts est_saillant",
     "flux": "periode niveau code flux produit_code produit produit_libelle produit_rang produit_valeur_eur produit_nb"
     " pays_code pays pays_rang pays_valeur_eur pays_nb valeur_eur part_pct est_principal produit_part_pct pays_part_pct",
 }
@@ -208,6 +212,7 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
                 "indetermine_eur": int(detail.loc[detail["pays_code"].isin(["QU", "QS"]), "valeur_eur"].sum()),
                 "retours_eur": int(detail.loc[detail["pays_code"] == "FR", "valeur_eur"].sum()),
                 "est_rupture": False,
+                "est_evolution_lisible": bool(before and before >= 10_000_000),
                 "nb_pays": detail.loc[_est_pays(detail["pays_code"]), "pays_code"].nunique(),
                 "nb_produits": detail["produit_code"].nunique(),
                 "rang_france": 37 if niveau == "departement" and value else None,
@@ -229,21 +234,101 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
     )
 
 
+def _specificites(details: dict[str, pd.DataFrame], niveau: str) -> pd.DataFrame:
+    rows = []
+    for flux, detail in details.items():
+        total = max(int(detail["valeur_eur"].sum()), 1)
+        for objet, column in (("produit", "produit_code"), ("pays", "pays_code")):
+            named = detail[_est_pays(detail[column])] if objet == "pays" else detail
+            sums = named.groupby(column)["valeur_eur"].sum()
+            for code, rang in _rangs(sums).items():
+                part = float(sums[code]) / total * 100
+                label = libelles_pays()[code] if objet == "pays" else libelles_produits()[code][0]
+                compared = {"region_part_pct": part * 0.8, "france_part_pct": part * 0.5, "ecart_france_pts": part * 0.5}
+                row = {"flux": flux, "objet": objet, "objet_code": code, "libelle": label, "rang": rang, "part_pct": part}
+                row |= {"valeur_eur": int(sums[code]), "est_saillant": part >= 10} | (compared if niveau != "france" else {})
+                rows += [row] if rang <= 5 else []
+    return pd.DataFrame(rows, columns=COLONNES["specificites"].split()[3:])
+
+
+def _fiabilite(details: dict[str, pd.DataFrame], niveau: str) -> pd.DataFrame:
+    """Every rule raised for exports, none for imports; no row but for départements."""
+    rows = [
+        {
+            "flux": flux,
+            "note": "C" if level else "A",
+            **dict.fromkeys(("convention_pct", "premier_flux_pct", "energie_pct"), 21.5),
+            "plateformes": "port de Port-Vendres, aéroport d’Orly" if level else "",
+            "valeur_eur": int(details[flux]["valeur_eur"].sum()),
+            **{f"niveau_{rule}": level for rule in ("convention", "concentration", "plateforme", "energie", "petit")},
+        }
+        for flux, level in (("export", 1), ("import", 0))
+    ]
+    return pd.DataFrame(rows if niveau == "departement" else [], columns=COLONNES["fiabilite"].split()[3:])
+
+
 def frames(
     forme: str = "diversifie", *, niveau: str = "departement", code: str = "94", nom: str = "Val-de-Marne", periode: str = "2024"
 ) -> dict[str, pd.DataFrame]:
-    """The four frames of one territory (`reperes`, `balance`, `produits`, `flux`) in one of the `FORMES`, or `hasard-<n>`."""
+    """The frames of one territory (`reperes`, `balance`, `produits`, `flux`, `fiabilite`, `specificites`) in one of the `FORMES`, or `hasard-<n>`."""
     details = {flux: matrice(forme, flux) for flux in ("export", "import")}
     made = {
         "reperes": _reperes(details, niveau, nom),
         "balance": _balance(details),
         "produits": pd.concat([_produits(detail, flux) for flux, detail in details.items()], ignore_index=True),
         "flux": pd.concat([_flux(detail, flux) for flux, detail in details.items()], ignore_index=True),
+        "fiabilite": _fiabilite(details, niveau),
+        "specificites": _specificites(details, niveau),
     }
     return {
         name: frame.assign(periode=periode, niveau=niveau, code=code)[COLONNES[name].split()].reset_index(drop=True)
         for name, frame in made.items()
     }
+
+
+def rapprochement(periode: str = "2024") -> pd.DataFrame:
+    """The steps of PACA (with Monaco), of Île-de-France and of France."""
+    shared = {"departements": 1_000_000_321, "monaco": 7_000_001, "base_ouverte": 1_007_000_322, "ecartees": 0}
+    france = {"indetermine": 0, "regions": 1_007_000_322, "materiel_militaire": None, "ecart_ensemble": 42_999_678}
+    france |= {"total_publie": 1_050_000_000}
+    rows = [
+        (niveau, code, flux, step, value)
+        for niveau, code, steps in (
+            ("region", "93", shared),
+            ("region", "11", {step: value for step, value in shared.items() if step != "monaco"}),
+            ("france", "FR", shared | france),
+        )
+        for flux in ("export", "import")
+        for step, value in steps.items()
+    ]
+    made = pd.DataFrame(rows, columns=["niveau", "code", "flux", "etape", "valeur_eur"]).assign(periode=periode)
+    published = made["etape"].isin(["ecart_ensemble", "total_publie"])
+    return made.assign(
+        ordre=range(1, len(made) + 1),
+        valeur_eur=made["valeur_eur"].astype("Int64"),
+        mesure=made["etape"].map({"materiel_militaire": "non_mesurable", "total_publie": "publiee"}).fillna("mesuree"),
+        source=["DGDDI" if one else "" for one in published],
+        precision_eur=pd.Series([50_000_000 if one else None for one in published], dtype="Int64"),
+    )
+
+
+def publies(periode: str = "2024") -> pd.DataFrame:
+    """One published total of Val-de-Marne and one of France, of the same scope; France's headline, of another."""
+    rows = [
+        ("departement", "94", "export", "base_ouverte", 5_400_000_000),
+        ("france", "FR", "export", "base_ouverte", 580_300_000_000),
+        ("france", "FR", "export", "chiffre_publie", 598_300_000_000),
+    ]
+    made = pd.DataFrame(rows, columns=["niveau", "code", "flux", "perimetre", "publie_eur"])
+    return made.assign(
+        periode=periode,
+        valeur_eur=made["publie_eur"] + 12_437,
+        precision_eur=50_000_000,
+        ecart_eur=12_437,
+        ecart_pct=12_437 / made["publie_eur"] * 100,
+        tolerance_pct=0.5,
+        source="ANCT",
+    )
 
 
 def classement(periode: str = "2024") -> pd.DataFrame:

@@ -116,7 +116,7 @@ def run_plain_fiches() -> None:
     from pipeline import territoires
     from pipeline.charts.draw import draw
     from pipeline.defs.resources import Workspace
-    from pipeline.fiche import index
+    from pipeline.fiche import index, rapprochement
     from pipeline.fiche.bind import bind
 
     workspace = Workspace()
@@ -124,6 +124,7 @@ def run_plain_fiches() -> None:
     everyone = territoires.tous()
     assert not [drawn for drawn in draw(everyone, marts, paths.charts / marts.periode, mention=origin.mention) if drawn.erreur]
     assert not [bound for bound in bind(everyone, marts, origin, workspace.settings, paths) if bound.erreur]
+    rapprochement.ecrire(paths, marts, origin)
     index.ecrire(paths.index, paths.fiches, marts.periode, marts.reperes, origin)
 
 

@@ -10,6 +10,7 @@ from pipeline.defs.charts import NATIONAL, chart_key
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
 from pipeline.defs.resources import Workspace, told
 from pipeline.fiche.bind import told_failures
+from pipeline.marts import COMMUNS, DE_FICHE
 from pipeline.territoires import FRANCE, departements, regions
 
 FICHES = dg.AssetKey(["fiches", "departement"])
@@ -19,10 +20,7 @@ INDEX = dg.AssetKey(["fiches", "index"])
 
 @dg.asset(
     key=FICHES_NATIONAL,
-    deps=[
-        NATIONAL,
-        *(dg.AssetKey(f"mart_national_{sujet}") for sujet in ("reperes", "balance", "produits", "flux", "classement")),
-    ],
+    deps=[NATIONAL, *map(dg.AssetKey, (*DE_FICHE["national"], *COMMUNS))],
     group_name="fiches",
     kinds={"pdf", "html"},
     description="Bundles of the 18 régions and of France.",
@@ -42,7 +40,7 @@ def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
     deps=[
         *(chart_key(sujet) for sujet in SUJETS),
         NATIONAL,
-        *(dg.AssetKey(f"mart_departement_{sujet}") for sujet in ("reperes", "balance", "produits", "flux")),
+        *map(dg.AssetKey, (*DE_FICHE["departement"], *COMMUNS)),
     ],
     partitions_def=DEPARTEMENTS,
     group_name="fiches",

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.archive.tables import Release
 from pipeline.errors import ComexError, DataError, RenderError
 from pipeline.fiche import lot, page
+from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance, origine_lisible
 from pipeline.marts import Marts
@@ -81,7 +82,7 @@ def bind(
     page.ecrire_commun(paths.commun)
     shared = (marts.folder, marts.periode, origin, settings.niveau_produit, settings.logo, paths)
     if len(territoires) <= ALONE_UP_TO:
-        binder = _Binder(*shared)
+        binder = Binder(*shared)
         yield from map(binder.bind, territoires)
         return
     # The PDF compiler keeps one core busy and the interpreter locked: a second process is what makes use of another core.
@@ -98,41 +99,52 @@ def bind(
             ) from error
 
 
-class _Binder:
+class Binder:
     """What one process needs to bind fiches: the marts read once, and the portraits of régions and France."""
 
     def __init__(
         self, folder: Path, periode: str, origin: Provenance, niveau_produit: str, logo: Path | None, paths: Paths
     ) -> None:
         self.marts = Marts(folder, periode)
-        self.portraits = {t: Portrait(t, self.marts.territoire(t)) for t in (*regions().values(), FRANCE)}
+        self.portraits = {t: self._portrait(t) for t in (*regions().values(), FRANCE)}
         self.origin, self.niveau_produit, self.logo, self.paths = origin, niveau_produit, logo, paths
 
-    def bind(self, territoire: Territoire) -> Bound:
+    def _portrait(self, territoire: Territoire) -> Portrait:
+        others = {"fiabilite": self.marts.fiabilite(territoire), "specificites": self.marts.specificites(territoire)}
+        return Portrait(territoire, self.marts.territoire(territoire) | others)
+
+    def fiche(self, territoire: Territoire) -> Fiche:
+        """The content of one fiche, its territory compared with its région and with France."""
         region = regions()[territoire.region_code] if territoire.region_code else None
+        return construire(
+            self.portraits.get(territoire) or self._portrait(territoire),
+            self.marts.periode,
+            self.origin,
+            region=self.portraits[region] if region else None,
+            france=self.portraits[FRANCE] if territoire != FRANCE else None,
+            classement=self.marts.classement,
+            rapprochement=self.marts.reconciliation,
+            publies=self.marts.publies,
+            niveau_produit=self.niveau_produit,
+        )
+
+    def bind(self, territoire: Territoire) -> Bound:
+        """Write the bundle of one fiche from the figures that are drawn."""
         try:
-            fiche = construire(
-                self.portraits.get(territoire) or Portrait(territoire, self.marts.territoire(territoire)),
-                self.marts.periode,
-                self.origin,
-                region=self.portraits[region] if region else None,
-                france=self.portraits[FRANCE] if territoire != FRANCE else None,
-                classement=self.marts.classement,
-                niveau_produit=self.niveau_produit,
-            )
+            region = regions()[territoire.region_code] if territoire.region_code else None
             lus = [lu for one in dict.fromkeys((territoire, region, FRANCE)) if one for lu in self.marts.lus(one)]
-            lot.ecrire(fiche, self.paths.fiches, self.paths.charts / self.marts.periode, self.logo, lus)
+            lot.ecrire(self.fiche(territoire), self.paths.fiches, self.paths.charts / self.marts.periode, self.logo, lus)
         except ComexError as error:
             return Bound(territoire, error)
         return Bound(territoire)
 
 
-_binder: _Binder  # of a process of the pool
+_binder: Binder  # of a process of the pool
 
 
 def _begin(*shared: Any) -> None:
     global _binder
-    _binder = _Binder(*shared)
+    _binder = Binder(*shared)
 
 
 def _bind_one(territoire: Territoire) -> Bound:

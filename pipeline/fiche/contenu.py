@@ -38,6 +38,15 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Encadre:
+    """A framed list of short sentences."""
+
+    titre: str
+    elements: tuple[str, ...]
+    type: Literal["encadre"] = "encadre"
+
+
+@dataclass(frozen=True)
 class Liens:
     """A list of addresses, each with its title."""
 
@@ -92,7 +101,10 @@ class Colonne:
 
 @dataclass(frozen=True)
 class Tableau:
-    """A table whose first column names its rows; `forts` are cells (row, column) to stress, `total` sets the last row apart."""
+    """A table whose first column names its rows; `forts` are cells (row, column) to stress, `total` sets the last row apart.
+
+    `sommes` are rows to set in bold.
+    """
 
     titre: str
     colonnes: tuple[Colonne, ...]
@@ -101,11 +113,12 @@ class Tableau:
     donnees: str = ""  # name of the CSV file with the same numbers
     forts: tuple[tuple[int, int], ...] = ()
     total: bool = False
+    sommes: tuple[int, ...] = ()
     dense: bool = False
     type: Literal["tableau"] = "tableau"
 
 
-Bloc = Intertitre | Paragraphe | Points | Liens | Reperes | Illustration | Tableau
+Bloc = Intertitre | Paragraphe | Points | Encadre | Liens | Reperes | Illustration | Tableau
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from pipeline import charts
-from pipeline.fiche import textes
+from pipeline.fiche import commentaire, confiance, textes
+from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contenu import (
     Bloc,
     Colonne,
@@ -50,20 +51,20 @@ class Portrait:
 
     @cached_property
     def _rows(self) -> dict[str, list[dict[str, Any]]]:
-        return {mart: _lignes(frame) for mart, frame in self.frames.items()}
+        return {mart: lignes(frame) for mart, frame in self.frames.items()}
 
-    @cached_property
-    def reperes(self) -> dict[str, dict[str, Any]]:
-        """Headline figures by flow; missing values are None."""
-        return {row["flux"]: row for row in self._rows["reperes"]}
+    def rows(self, mart: str, flux: str | None = None, dossier: str = "") -> list[Ligne]:
+        """Rows of one mart, of one flow if given, bound to their data file in the bundle `dossier`; missing values are None."""
+        fichier = f"{mart}-{flux}" if mart == "flux" else mart
+        return [Ligne(row, fichier, dossier) for row in self._rows[mart] if flux is None or row["flux"] == flux]
 
-    def rows(self, mart: str, flux: str | None = None) -> list[dict[str, Any]]:
-        """Rows of one mart, of one flow if given."""
-        return [row for row in self._rows[mart] if flux is None or row["flux"] == flux]
+    def reperes(self) -> dict[str, Ligne]:
+        """Headline figures by flow."""
+        return {row["flux"]: row for row in self.rows("reperes")}
 
 
-def _lignes(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as Python values: missing is None, labels have their unbreakable spaces."""
+def lignes(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a frame as Python values: missing is None, labels have their unbreakable spaces."""
 
     def valeur(value: Any) -> Any:
         return insecables(value) if isinstance(value, str) else None if pd.isna(value) else value
@@ -78,15 +79,22 @@ def construire(
     *,
     region: Portrait | None = None,
     france: Portrait | None = None,
+    rapprochement: pd.DataFrame,
+    publies: pd.DataFrame,
     classement: pd.DataFrame | None = None,
     niveau_produit: str = "A129",
 ) -> Fiche:
     """The content of one fiche.
 
     `region` and `france` are what the territory is compared with: both for a département, `france` for a région, neither
-    for France. `classement` is the national ranking, shown in the fiches of France and of régions.
+    for France. `classement` is the national ranking, shown in the fiches of France and of régions; `rapprochement` the steps
+    towards published totals, `publies` totals published elsewhere, both of all territories.
     """
-    return _Redaction(portrait, periode, provenance, region, france, classement, niveau_produit).fiche()
+    return _Redaction(portrait, periode, provenance, region, france, classement, rapprochement, publies, niveau_produit).fiche()
+
+
+def _parmi(frame: pd.DataFrame, territoires: list[str]) -> pd.DataFrame:
+    return frame.loc[(frame["niveau"] + "/" + frame["code"]).isin(territoires)]
 
 
 def _paragraphes(*phrases: str, style: Any = "corps") -> tuple[Paragraphe, ...]:
@@ -107,19 +115,37 @@ class _Redaction:
     region: Portrait | None
     france: Portrait | None
     classement: pd.DataFrame | None
+    rapprochement: pd.DataFrame
+    publies: pd.DataFrame
     niveau_produit: str
 
     def __post_init__(self) -> None:
         self.territoire = self.portrait.territoire
-        self.reperes = self.portrait.reperes
-        self.valeurs = {flux: int(self.reperes[flux]["valeur_eur"]) for flux in FLUX}
-        self.solde = int(self.reperes["export"]["solde_eur"])
-        self.couverture = self.reperes["export"]["taux_couverture_pct"]
+        self.reperes = self.portrait.reperes()
+        self.valeurs = {flux: self.reperes[flux]["valeur_eur"] for flux in FLUX}
+        self.solde = self.reperes["export"]["solde_eur"]
         # The regional page would repeat the territory's own figures where the département is the région.
         compares = (None if self.territoire.est_region else self.region, self.france)
         self.compares = [other for other in compares if other]
         self.idf = self.territoire.region_code == ILE_DE_FRANCE
-        # Beside a figure, amounts print as in the figure; the cover and the tables keep to millions.
+        if self.territoire.niveau != "france":
+            ici = [
+                f"{other.niveau}/{other.code}"
+                for other in (self.territoire, *(p.territoire for p in (self.region, self.france) if p))
+            ]
+            self.rapprochement = _parmi(self.rapprochement, ici)
+            self.publies = _parmi(self.publies, ici)
+        self.fiabilite = {row["flux"]: row for row in self.portrait.rows("fiabilite")}
+        self.confiance = confiance.Donnees(
+            self.fiabilite,
+            [Ligne(row, "rapprochement") for row in lignes(self.rapprochement)],
+            [Ligne(row | {"nom": confiance.nom(row)}, "publies") for row in lignes(self.publies)],
+        )
+        # A région ranks its own départements; where there is but one, there is nothing to rank.
+        if self.territoire.niveau == "departement" or self.territoire.est_region:
+            self.classement = None
+        elif self.classement is not None and self.territoire.niveau == "region":
+            self.classement = self.classement.query("region_code == @self.territoire.code")
 
     def fiche(self) -> Fiche:
         """Everything, in order."""
@@ -133,6 +159,12 @@ class _Redaction:
             self._flux("import"),
             *self._comparaison("import"),
             *self._classement(),
+            Section(
+                "fiabilite",
+                "Fiabilité et conventions",
+                confiance.fiabilite(self.territoire, self.reperes, self.confiance, self.provenance.ligne),
+            ),
+            self._rapprochement(),
             self._chiffres(),
             self._pratique(),
         ]
@@ -146,7 +178,9 @@ class _Redaction:
             couverture=self._couverture(),
             barres=(self.valeurs["import"], self.valeurs["export"]),
             sections=tuple(sections),
-            frames=self.portrait.frames,
+            frames=self.portrait.frames
+            | {"rapprochement": self.rapprochement, "publies": self.publies}
+            | ({} if self.classement is None else {"classement": self.classement}),
             reperes_compares=tuple(other.frames["reperes"] for other in (self.region, self.france) if other),
         )
 
@@ -161,14 +195,14 @@ class _Redaction:
                 *(
                     Repere(
                         textes.majuscule(textes.DEFINI[flux]),
-                        millions(self.valeurs[flux]),
-                        textes.evolution(self.reperes[flux]["evolution_pct"]),
+                        self._valeur(flux),
+                        self._precision(flux),
                         flux,
                     )
                     for flux in FLUX
                 ),
                 self._repere_solde(),
-                Repere("Taux de couverture", textes.taux(self.couverture), "exportations / importations"),
+                Repere("Taux de couverture", textes.taux(self.reperes["export"]), "exportations / importations"),
             ),
             industrie_titre=titre,
             industrie=noms,
@@ -178,13 +212,22 @@ class _Redaction:
 
     def _repere_solde(self) -> Repere:
         ton = "excedent" if self.solde > 0 else "deficit" if self.solde < 0 else "neutre"
-        return Repere("Solde apparent", millions(self.solde, signe=True), "FAB − CAF", ton)
+        return Repere("Solde apparent (CAF/FAB)", self._solde(), "exportations − importations", ton)
+
+    def _precision(self, flux: str) -> str:
+        """Under a total of the cover: its growth, and a note C."""
+        reserve = "fiabilité\u00a0C" if flux in self.fiabilite and self.fiabilite[flux]["note"] == "C" else ""
+        return " · ".join(filter(None, (textes.evolution(self.reperes[flux]), reserve)))
+
+    def _valeur(self, flux: str) -> str:
+        return self.reperes[flux].dit("valeur_eur", millions)
+
+    def _solde(self) -> str:
+        return self.reperes["export"].dit("solde_eur", millions, signe=True)
 
     def _contexte(self) -> Section:
-        hors_pays = {flux: int(self.reperes[flux]["hors_pays_eur"] or 0) for flux in FLUX}
-        quarantaine = {flux: int(self.reperes[flux]["quarantaine_eur"] or 0) for flux in FLUX}
         region = self.compares[0].territoire if len(self.compares) == 2 else None
-        particularites = [textes.hors_pays(hors_pays), textes.quarantaine(quarantaine)]
+        particularites = [textes.notes({flux: row["note"] for flux, row in self.fiabilite.items()})]
         if self.territoire.est_region:
             particularites.append(textes.sans_region(self.territoire))
         blocs: list[Bloc] = [Intertitre("Pourquoi cette fiche"), *_paragraphes(*textes.pourquoi(self.territoire, region))]
@@ -218,48 +261,35 @@ class _Redaction:
         )
 
     def _balance(self) -> Section:
-        premiers = [row["pays"] for row in self.portrait.rows("balance") if row["pays_code"] != "AUTRES"][:3]
-        nb = {flux: int(self.reperes[flux]["nb_pays"]) for flux in FLUX}
+        premiers = [row for row in self.portrait.rows("balance") if row["pays_code"] != "AUTRES"][:3]
+        phrases = (
+            commentaire.balance(self.territoire, self.periode, self.reperes, self.fiabilite),
+            commentaire.partenaires(premiers, self.reperes),
+        )
         return Section(
             "balance",
             "Balance par partenaire",
             (
                 Reperes(
                     (
-                        *(
-                            Repere(textes.majuscule(textes.DEFINI[flux]), millions(self.valeurs[flux]), ton=flux)
-                            for flux in reversed(FLUX)
-                        ),
+                        *(Repere(textes.majuscule(textes.DEFINI[flux]), self._valeur(flux), ton=flux) for flux in reversed(FLUX)),
                         self._repere_solde(),
-                        Repere("Taux de couverture", textes.taux(self.couverture)),
+                        Repere("Taux de couverture", textes.taux(self.reperes["export"])),
                     )
                 ),
-                *_paragraphes(
-                    textes.balance(
-                        self.territoire,
-                        self.periode,
-                        millions(self.valeurs["export"]),
-                        millions(self.valeurs["import"]),
-                        millions(self.solde, signe=True),
-                        self.couverture,
-                    )
-                    + " "
-                    + textes.partenaires(premiers, nb["export"], nb["import"]),
-                    style="chapeau",
-                ),
+                *_paragraphes(" ".join(filter(None, phrases)), style="chapeau"),
                 self._illustration(
                     self.portrait,
                     "balance",
-                    f"Importations, exportations et solde par pays, {self.territoire.nom}",
+                    f"Importations, exportations et solde apparent (CAF/FAB) par pays, {self.territoire.nom}",
                     textes.LECTURE_BALANCE,
                 ),
             ),
         )
 
     def _produits(self) -> Section:
-        nb = {flux: int(self.reperes[flux]["nb_produits"]) for flux in FLUX}
-        phrases = [textes.produits(nb)] + [
-            textes.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX
+        phrases = [commentaire.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX] + [
+            commentaire.nombre_produits(self.reperes)
         ]
         return Section(
             "produits",
@@ -275,25 +305,24 @@ class _Redaction:
             ),
         )
 
-    @staticmethod
-    def _premiers(other: Portrait, flux: str) -> list[tuple[str, float]]:
-        return [
-            (row["produit"], row["part_pct"])
-            for row in sorted(other.rows("produits", flux), key=lambda row: row["rang"])
-            if row["produit_code"] != "AUTRES"
-        ]
+    def _premiers(self, other: Portrait, flux: str) -> list[Ligne]:
+        dossier = "" if other is self.portrait else f"../{other.territoire.slug}/"
+        rows = sorted(other.rows("produits", flux, dossier), key=lambda row: row["rang"])
+        return [row for row in rows if row["produit_code"] != "AUTRES"]
 
     def _parts(self, flux: Flux) -> tuple[Repere, ...]:
         """The total of a flow, and what it weighs."""
         repere = self.reperes[flux]
-        elements = [Repere(f"Total des {textes.DEFINI[flux]}", millions(self.valeurs[flux]), ton=flux)]
+        elements = [Repere(f"Total des {textes.DEFINI[flux]}", self._valeur(flux), ton=flux)]
         if len(self.compares) == 2 and repere["part_region_pct"] is not None:
-            elements.append(Repere("Part de la région", pct(repere["part_region_pct"]), self.compares[0].territoire.nom))
+            elements.append(Repere("Part de la région", repere.dit("part_region_pct", pct), self.compares[0].territoire.nom))
         if self.territoire.niveau != "france" and repere["part_france_pct"] is not None:
-            elements.append(Repere("Part de la France", pct(repere["part_france_pct"], 2)))
+            elements.append(Repere("Part de la France", repere.dit("part_france_pct", pct, 2)))
         if repere["rang_france"] is not None:
-            rang = int(repere["rang_france"])
-            elements.append(Repere("Rang", f"{nombre(rang)}{'er' if rang == 1 else 'e'}", "des 100 départements"))
+            suffixe = "er" if repere["rang_france"] == 1 else "e"
+            elements.append(Repere("Rang", f"{repere.dit('rang_france', nombre)}{suffixe}", "des 100 départements"))
+        if flux in self.fiabilite:
+            elements.append(Repere("Fiabilité", self.fiabilite[flux]["note"], "note de A à C"))
         return tuple(elements)
 
     def _flux(self, flux: Flux) -> Section:
@@ -304,40 +333,20 @@ class _Redaction:
             ),
             None,
         )
-        autres = {
-            cote: next(
-                ((int(row[f"{cote}_nb"]), int(row[f"{cote}_valeur_eur"])) for row in rows if row[f"{cote}_code"] == "AUTRES"),
-                None,
-            )
-            for cote in ("produit", "pays")
-        }
+        produits, pays = (next((row for row in rows if row[f"{cote}_code"] == "AUTRES"), None) for cote in ("produit", "pays"))
         imprimer = monnaie(self.valeurs[flux])
-        phrases = []
-        if principal:
-            phrases.append(
-                textes.principal_flux(
-                    flux, principal["produit"], principal["pays"], imprimer(principal["valeur_eur"]), principal["part_pct"]
-                )
-            )
-        phrases.append(textes.autres(autres["produit"], autres["pays"], imprimer))
-        repere = self.reperes[flux]
-        idf = (
-            textes.parts_idf(
-                flux,
-                repere["part_region_pct"],
-                repere["part_region_hors_electricite_pct"],
-                int(repere["valeur_hors_electricite_eur"] or 0),
-            )
-            if self.idf and self.valeurs[flux]
-            else ""
-        )
+        phrases = [
+            commentaire.prudence(flux, self.fiabilite),
+            commentaire.premiers_pays(flux, self._specificites(flux, "pays")[:3]),
+            commentaire.principal_flux(flux, principal, imprimer),
+            commentaire.autres(produits, pays, imprimer),
+        ]
         return Section(
             f"flux-{flux}",
             textes.majuscule(textes.DEFINI[flux]),
             (
                 Reperes(self._parts(flux)),
                 *_paragraphes(" ".join(filter(None, phrases)), style="chapeau"),
-                *_paragraphes(idf, style="note"),
                 self._illustration(
                     self.portrait,
                     f"flux-{flux}",
@@ -347,21 +356,33 @@ class _Redaction:
             ),
         )
 
+    def _specificites(self, flux: str, objet: str) -> list[Ligne]:
+        return [row for row in self.portrait.rows("specificites", flux) if row["objet"] == objet]
+
     def _comparaison(self, flux: str) -> tuple[Section, ...]:
         if not self.compares:
             return ()
+        saillants = [
+            row
+            for objet in ("produit", "pays")
+            for row in [row for row in self._specificites(flux, objet) if row["est_saillant"]][:2]
+        ][:3]
+        dits = {row["objet_code"] for row in saillants}
         premiers = [
-            (other.territoire.nom, *first)
-            for other in (self.portrait, *self.compares)
-            for first in self._premiers(other, flux)[:1]
+            (other.territoire, row)
+            for other in self.compares
+            for row in self._premiers(other, flux)[:1]
+            if row["produit_code"] not in dits
         ]
-        totaux = [int(other.reperes[flux]["valeur_eur"]) for other in self.compares]
+        region = self.compares[0].territoire if len(self.compares) == 2 else None
+        note = self.fiabilite[flux]["note"] if flux in self.fiabilite else ""
+        totaux = [other.reperes()[flux].dit("valeur_eur", millions) for other in self.compares]
         figures = [
             self._illustration(
                 other,
                 f"flux-{flux}",
-                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} : {millions(total)}",
-                textes.lecture_flux(flux) if other is self.compares[-1] else "",
+                f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} : {total}",
+                "",  # the page before says how to read it, and two figures leave little room
             )
             for other, total in zip(self.compares, totaux, strict=True)
         ]
@@ -374,7 +395,15 @@ class _Redaction:
                         textes.sans_region(self.territoire)
                         if self.territoire.est_region and self.territoire.niveau == "departement"
                         else "",
-                        textes.comparaison(flux, premiers),
+                        " ".join(
+                            filter(
+                                None,
+                                (
+                                    commentaire.distingue(self.territoire, flux, saillants, region, note),
+                                    commentaire.premiers_ailleurs(flux, premiers),
+                                ),
+                            )
+                        ),
                     ),
                     *figures,
                 ),
@@ -382,22 +411,22 @@ class _Redaction:
         )
 
     def _classement(self) -> tuple[Section, ...]:
-        # A région of one département has nothing to rank.
-        if self.classement is None or self.territoire.niveau == "departement" or self.territoire.est_region:
+        if self.classement is None:
             return ()
-        rows = _lignes(self.classement)
-        if self.territoire.niveau == "region":
-            rows = [row for row in rows if row["region_code"] == self.territoire.code]
+        rows = [Ligne(row, "classement") for row in lignes(self.classement)]
         imports = {row["departement_code"]: row for row in rows if row["flux"] == "import"}
-        lignes = tuple(
+        cases = tuple(
             (
                 f"{row['nom']}{INSECABLE}({row['departement_code']})",
-                nombre(row["rang"]),
-                millions(int(row["valeur_eur"])),
-                pct(row["part_france_pct"], 2),
-                nombre(imports[row["departement_code"]]["rang"]),
-                millions(int(imports[row["departement_code"]]["valeur_eur"])),
-                pct(imports[row["departement_code"]]["part_france_pct"], 2),
+                *(
+                    cell
+                    for other in (row, imports[row["departement_code"]])
+                    for cell in (
+                        other.dit("rang", nombre),
+                        other.dit("valeur_eur", millions),
+                        other.dit("part_france_pct", pct, 2),
+                    )
+                ),
             )
             for row in sorted(rows, key=lambda row: row["rang"])
             if row["flux"] == "export"
@@ -420,11 +449,22 @@ class _Redaction:
                             Colonne("Importations", largeur=1.2),
                             Colonne("Part de la France"),
                         ),
-                        lignes,
+                        cases,
                         note=insecables(f"Rangs parmi les 100 départements. {self.provenance.ligne}"),
+                        donnees="classement",
                         dense=True,
                     ),
                 ),
+            ),
+        )
+
+    def _rapprochement(self) -> Section:
+        comparees = [(other.territoire, other.reperes()) for other in (self.portrait, *self.compares)]
+        return Section(
+            "rapprochement",
+            "Rapprochement avec les totaux publiés",
+            confiance.rapprochement(
+                self.territoire, comparees, self.confiance, self.provenance.ligne, exemple=self.provenance.est_exemple
             ),
         )
 
@@ -448,20 +488,23 @@ class _Redaction:
         lignes = []
         for other in (self.portrait, *self.compares):
             for flux in FLUX:
-                row = other.reperes[flux]
-                part_region = "" if row["part_region_pct"] is None else pct(row["part_region_pct"])
+                row = other.reperes()[flux]
+                part_region = "" if row["part_region_pct"] is None else row.dit("part_region_pct", pct)
                 lignes.append(
                     (
                         f"{other.territoire.nom}, {textes.DEFINI[flux]}",
-                        millions(int(row["valeur_eur"])),
-                        textes.INDISPONIBLE if row["evolution_pct"] is None else pct(row["evolution_pct"], signe=True),
+                        row.dit("valeur_eur", millions),
+                        textes.INDISPONIBLE
+                        if row["evolution_pct"] is None
+                        else row.dit("evolution_pct", pct, signe=True) + (" (r)" if row["est_rupture"] else ""),
                         *((part_region,) if avec_region else ()),
-                        "" if row["part_france_pct"] is None else pct(row["part_france_pct"], 2),
-                        nombre(row["nb_pays"]),
-                        nombre(row["nb_produits"]),
+                        "" if row["part_france_pct"] is None else row.dit("part_france_pct", pct, 2),
+                        row.dit("nb_pays", nombre),
+                        row.dit("nb_produits", nombre),
                     )
                 )
         absent = any(textes.INDISPONIBLE in ligne for ligne in lignes)
+        rupture = any(case.endswith("(r)") for ligne in lignes for case in ligne)
         return Tableau(
             insecables(f"Repères, {periode(self.periode)}"),
             (
@@ -474,7 +517,10 @@ class _Redaction:
                 Colonne("Nombre de produits", largeur=0.9),
             ),
             tuple(lignes),
-            note=self._note(f"{textes.INDISPONIBLE} : non disponible." if absent else ""),
+            note=self._note(
+                (f"{textes.INDISPONIBLE} : non disponible. " if absent else "")
+                + ("(r) : l’évolution franchit la rupture de série de janvier 2022." if rupture else "")
+            ),
             donnees="reperes",
         )
 
@@ -482,20 +528,22 @@ class _Redaction:
         rows = self.portrait.rows("balance")
         lignes = [
             (
-                f"{row['pays']} ({nombre(row['nb_pays'])})" if row["pays_code"] == "AUTRES" else row["pays"],
-                *(millions(int(row[f"{flux}_eur"])) for flux in reversed(FLUX)),
-                millions(int(row["solde_eur"]), signe=True),
+                f"{row['pays']} ({row.dit('nb_pays', nombre)})" if row["pays_code"] == "AUTRES" else row["pays"],
+                *(row.dit(f"{flux}_eur", millions) for flux in reversed(FLUX)),
+                row.dit("solde_eur", millions, signe=True),
             )
             for row in rows
         ]
-        total = ("Total", millions(self.valeurs["import"]), millions(self.valeurs["export"]), millions(self.solde, signe=True))
+        total = ("Total", *(self._valeur(flux) for flux in reversed(FLUX)), self._solde())
         return Tableau(
-            insecables(f"Importations, exportations et solde apparent par pays, {self.territoire.nom}, {periode(self.periode)}"),
+            insecables(
+                f"Importations, exportations et solde apparent (CAF/FAB) par pays, {self.territoire.nom}, {periode(self.periode)}"
+            ),
             (
                 Colonne("Pays", nombre=False, largeur=2.4),
                 Colonne("Importations"),
                 Colonne("Exportations"),
-                Colonne("Solde apparent"),
+                Colonne("Solde apparent (CAF/FAB)", largeur=1.2),
             ),
             (*lignes, total),
             note=self._note(),
@@ -507,12 +555,12 @@ class _Redaction:
         rows = sorted(self.portrait.rows("produits", flux), key=lambda row: row["rang"])
         lignes = [
             (
-                f"{row['produit_libelle']} ({nombre(row['nb_produits'])})"
+                f"{row['produit_libelle']} ({row.dit('nb_produits', nombre)})"
                 if row["produit_code"] == "AUTRES"
                 else row["produit_libelle"],
                 "" if row["produit_code"] == "AUTRES" else row["produit_code"],
-                millions(int(row["valeur_eur"])),
-                pct(row["part_pct"]),
+                row.dit("valeur_eur", millions),
+                row.dit("part_pct", pct),
             )
             for row in rows
         ]
@@ -524,7 +572,7 @@ class _Redaction:
                 Colonne("Valeur", largeur=1.2),
                 Colonne("Part", largeur=0.8),
             ),
-            (*lignes, ("Total", "", millions(self.valeurs[flux]), pct(100))),
+            (*lignes, ("Total", "", self._valeur(flux), pct(100))),
             note=self._note(),
             donnees="produits",
             total=True,
@@ -546,12 +594,16 @@ class _Redaction:
         lignes = [
             (
                 row["produit"],
-                *(case(int(liens[code, c]["valeur_eur"])) if (code, c) in liens else "–" for c in pays),
-                case(int(row["produit_valeur_eur"])),
+                *(liens[code, c].dit("valeur_eur", case) if (code, c) in liens else "–" for c in pays),
+                row.dit("produit_valeur_eur", case),
             )
             for code, row in produits.items()
         ]
-        total = ("Total", *(case(int(row["pays_valeur_eur"])) for row in pays.values()), case(self.valeurs[flux]))
+        total = (
+            "Total",
+            *(row.dit("pays_valeur_eur", case) for row in pays.values()),
+            self.reperes[flux].dit("valeur_eur", case),
+        )
         forts = tuple(
             (i, 1 + j)
             for i, code in enumerate(produits)

@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.fiche import textes
+from pipeline.fiche.cellules import Ligne
+from pipeline.fiche.contexte import lignes
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import Provenance
 from pipeline.outputs import writing
@@ -34,13 +36,13 @@ def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, proven
 
 def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, provenance: Provenance) -> tuple[str, int]:
     """The HTML of the index of `racine`, and how many fiches it links to."""
-    lignes = _lignes(racine, fiches / periode, reperes, provenance)
-    groupes = [("France entière", "france", [lignes[FRANCE.cle]])] if FRANCE.cle in lignes else []
+    made = _lignes(racine, fiches / periode, reperes, provenance)
+    groupes = [("France entière", "france", [made[FRANCE.cle]])] if FRANCE.cle in made else []
     for region in sorted(
         regions().values(), key=lambda region: (region.est_drom, region.slug.partition("-")[2].partition("-")[2])
     ):
         membres = [region, *(d for d in departements().values() if d.region_code == region.code)]
-        rows = [lignes[t.cle] for t in membres if t.cle in lignes]
+        rows = [made[t.cle] for t in membres if t.cle in made]
         if rows:
             groupes.append((region.nom, region.slug, rows))
     page = (
@@ -54,7 +56,7 @@ def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, pr
             exemple=textes.insecables(textes.exemple().replace("Cette fiche est faite", "Ces fiches sont faites")),
         )
     )
-    return page, sum(ligne["html"] is not None for ligne in lignes.values())
+    return page, sum(ligne["html"] is not None for ligne in made.values())
 
 
 def _relatif(cible: Path, depuis: Path) -> str:
@@ -63,27 +65,30 @@ def _relatif(cible: Path, depuis: Path) -> str:
 
 def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame, origine: Provenance) -> dict[str, dict[str, Any]]:
     """One row per territory, by its key."""
-    par_territoire = {key: rows.set_index("flux") for key, rows in reperes.groupby(["niveau", "code"], sort=False)}
-    lignes = {}
+    par_territoire: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in lignes(reperes):
+        par_territoire.setdefault((row["niveau"], row["code"]), {})[row["flux"]] = row
+    made = {}
     for territoire in (FRANCE, *regions().values(), *departements().values()):
         rows = par_territoire.get((territoire.niveau, territoire.code))
         if rows is None:
             continue
-        couverture = rows.at["export", "taux_couverture_pct"]
-        solde = int(rows.at["export", "solde_eur"])
-        lignes[territoire.cle] = {
+        dossier = f"{_relatif(fiches / territoire.slug, racine)}/"
+        export, import_ = (Ligne(rows[flux], "reperes", dossier) for flux in ("export", "import"))
+        solde = export["solde_eur"]
+        made[territoire.cle] = {
             "nom": territoire.nom,
             "code": "" if territoire.niveau != "departement" else territoire.code,
             "niveau": territoire.niveau,
-            "export": millions(int(rows.at["export", "valeur_eur"])),
-            "import": millions(int(rows.at["import", "valeur_eur"])),
-            "solde": millions(solde, signe=True),
+            "export": export.dit("valeur_eur", millions),
+            "import": import_.dit("valeur_eur", millions),
+            "solde": export.dit("solde_eur", millions, signe=True),
             "ton": "excedent" if solde > 0 else "deficit" if solde < 0 else "neutre",
-            "couverture": textes.taux(None if pd.isna(couverture) else float(couverture)),
+            "couverture": textes.taux(export),
             "html": _lien(racine, fiches, territoire, "fiche.html", origine),
             "pdf": _lien(racine, fiches, territoire, "fiche.pdf", origine),
         }
-    return lignes
+    return made
 
 
 def _lien(racine: Path, fiches: Path, territoire: Territoire, nom: str, origine: Provenance) -> str | None:

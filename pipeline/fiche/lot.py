@@ -32,8 +32,14 @@ COLONNES = {
     "reperes": ["niveau", "code", "nom", "flux", "valeur_eur", "part_region_pct", "part_france_pct"],
     "balance": ["pays_code", "pays", "import_eur", "export_eur", "solde_eur", "rang"],
     "produits": ["flux", "produit_code", "produit", "valeur_eur", "part_pct", "rang"],
+    "classement": ["flux", "rang", "departement_code", "nom", "region_code", "valeur_eur", "part_france_pct"],
+    "fiabilite": ["niveau", "code", "flux", "note"],
+    "specificites": ["flux", "objet", "objet_code", "libelle", "rang", "valeur_eur", "part_pct"],
+    "rapprochement": ["niveau", "code", "flux", "ordre", "etape", "valeur_eur", "mesure"],
+    "publies": ["niveau", "code", "flux", "perimetre", "valeur_eur", "publie_eur"],
     "flux": ["produit_code", "produit", "pays_code", "pays", "valeur_eur", "part_pct", "est_principal"],
 }
+FACULTATIFS = ("classement", "fiabilite", "specificites", "rapprochement", "publies")  # where there are rows
 LOGICIELS = ("comex", "dagster", "dbt-core", "dbt-duckdb", "duckdb", "pandas", "plotly", "kaleido", "typst")
 
 
@@ -82,6 +88,7 @@ def donnees(fiche: Fiche) -> dict[str, pd.DataFrame]:
         "balance": frames["balance"],
         "produits": frames["produits"],
         **{f"flux-{flux}": frames["flux"].query("flux == @flux") for flux in ("export", "import")},
+        **{nom: frames[nom] for nom in FACULTATIFS if nom in frames and len(frames[nom])},
     }
     return {nom: _colonnes(fiche, nom, frame) for nom, frame in tables.items()}
 
@@ -95,8 +102,8 @@ def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
 def _colonnes(fiche: Fiche, nom: str, frame: pd.DataFrame) -> pd.DataFrame:
     first = COLONNES[nom.partition("-")[0]]
     frame = frame.reindex(columns=[*first, *(column for column in frame.columns if column not in first)])
-    if "est_principal" in frame:
-        frame["est_principal"] = ["true" if est else "false" for est in frame["est_principal"]]
+    for column in frame.columns[frame.columns.str.startswith("est_")]:
+        frame[column] = ["" if pd.isna(est) else str(bool(est)).lower() for est in frame[column]]
     return frame.assign(millesime=fiche.provenance.millesime, source=fiche.provenance.producteur)
 
 

@@ -16,6 +16,7 @@ from fontTools.ttLib import TTFont
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.charts.texte import DOSSIER_POLICES
+from pipeline.fiche.cellules import baliser, delier
 from pipeline.fiche.contenu import Fiche, Illustration, Section, Tableau
 from pipeline.fiche.pdf import COULEURS
 from pipeline.outputs import writing
@@ -37,8 +38,9 @@ def gabarits() -> Environment:
         autoescape=select_autoescape(["html", "j2"], default=True),
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=baliser,
     )
-    env.filters["periode"] = periode
+    env.filters |= {"periode": periode, "delier": delier}
     return env
 
 
@@ -85,17 +87,18 @@ def ecrire_commun(dossier: Path) -> None:
     with writing(dossier):
         (dossier / "polices").mkdir(parents=True, exist_ok=True)
         source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-        _poser(dossier / "plotly.min.js", source.read_bytes())
-        _poser(
+        poser(dossier / "plotly.min.js", source.read_bytes())
+        poser(
             dossier / "style.css", gabarits().get_template("style.css.j2").render(couleurs=COULEURS, graisses=GRAISSES).encode()
         )
-        _poser(dossier / "fiche.js", (MODELES / "fiche.js").read_bytes())
-        _poser(dossier / "polices" / "OFL.txt", (DOSSIER_POLICES / "LICENSE.txt").read_bytes())
+        poser(dossier / "fiche.js", (MODELES / "fiche.js").read_bytes())
+        poser(dossier / "polices" / "OFL.txt", (DOSSIER_POLICES / "LICENSE.txt").read_bytes())
         for face in GRAISSES:
-            _poser(dossier / "polices" / f"SourceSansPro-{face}.woff2", _woff2(face))
+            poser(dossier / "polices" / f"SourceSansPro-{face}.woff2", _woff2(face))
 
 
-def _poser(path: Path, content: bytes) -> None:
+def poser(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and leave it alone when it already holds these bytes."""
     if path.exists() and path.read_bytes() == content:
         return
     aside = path.with_name(f".{path.name}.part")

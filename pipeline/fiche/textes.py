@@ -1,16 +1,17 @@
-"""All the sentences of a fiche, in French.
+"""The wording of a fiche that does not depend on its figures, or hardly, in French.
 
-Add here: a sentence; its numbers come as arguments from the marts' frames and are printed by `typographie`.
+Add here: a sentence; its numbers come as rows of the data files, and `Ligne.dit` prints them bound to their cells.
 Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid verbs that must agree with the territory's name
 (« les Ardennes exportent »): they speak of its exports, its imports.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 
+from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.provenance import LICENCE, Provenance
 from pipeline.territoires import Territoire
-from pipeline.typographie import INSECABLE, euros, liste, millions, mois, nombre, pct, periode
+from pipeline.typographie import INSECABLE, euros, liste, mois, pct, periode
 
 DEFINI = {"export": "exportations", "import": "importations"}
 SEUIL = euros(460_000)
@@ -33,9 +34,9 @@ def en_periode(code: str) -> str:
     return f"sur les {periode(code)}" if "T" in code else f"en {code}"
 
 
-def taux(valeur: float | None) -> str:
+def taux(repere: Ligne) -> str:
     """A coverage rate, or that there is none."""
-    return INDISPONIBLE if valeur is None else pct(valeur)
+    return INDISPONIBLE if repere["taux_couverture_pct"] is None else repere.dit("taux_couverture_pct", pct)
 
 
 def nature(territoire: Territoire) -> str:
@@ -43,9 +44,13 @@ def nature(territoire: Territoire) -> str:
     return {"departement": "Fiche départementale", "region": "Fiche régionale", "france": "Fiche nationale"}[territoire.niveau]
 
 
-def evolution(valeur: float | None) -> str:
-    """`+4,2 % sur un an`, or nothing."""
-    return "" if valeur is None else f"{pct(valeur, signe=True) if abs(valeur) >= 0.05 else 'stable'} sur un an"
+def evolution(repere: Ligne) -> str:
+    """`+4,2 % sur un an`, flagged across the series break; nothing where the marts say that it would mislead."""
+    if repere["est_rupture"] and repere["evolution_pct"] is not None:
+        return f"{repere.dit('evolution_pct', pct, signe=True)} sur un an (rupture de série)"
+    if not repere["est_evolution_lisible"]:
+        return ""
+    return f"{repere.dit('evolution_pct', lambda valeur: pct(valeur, signe=True) if abs(valeur) >= 0.05 else 'stable')} sur un an"
 
 
 # Cover ---------------------------------------------------------------------------------------------------------------------
@@ -131,8 +136,8 @@ def limites(territoire: Territoire, *, idf: bool) -> tuple[tuple[str, str], ...]
     )
     if idf:
         gaz += (
-            ". La part dans la région est donc donnée aussi sans l’électricité ; le gaz transporté par gazoduc ne peut pas "
-            "être isolé de la même façon"
+            ". La part dans la région est donc donnée aussi sans eux ; le gaz naturel liquéfié ne peut pas être séparé du gaz "
+            "transporté par gazoduc"
         )
     echelle = (
         "aucune donnée n’existe au-dessous du département. Lorsqu’un Territoire d’industrie en couvre plusieurs, lire les fiches de "
@@ -178,25 +183,12 @@ def limites(territoire: Territoire, *, idf: bool) -> tuple[tuple[str, str], ...]
     )
 
 
-def hors_pays(montants: dict[str, int]) -> str:
-    """Amounts on codes that are not countries, by flow."""
-    if not any(montants.values()):
+def notes(par_flux: Mapping[str, str]) -> str:
+    """The notes of a département, and where they are explained."""
+    if not par_flux:
         return ""
-    return (
-        "Certains enregistrements ne désignent pas un pays (partenaire indéterminé, avitaillement, marchandises françaises en "
-        f"retour) : {millions(montants['export'])} à l’exportation et {millions(montants['import'])} à l’importation. Ces "
-        "montants restent dans tous les totaux, sous « Autres pays », et ne prennent aucun rang."
-    )
-
-
-def quarantaine(montants: dict[str, int]) -> str:
-    """Amounts with unknown codes, by flow."""
-    if not any(montants.values()):
-        return ""
-    return (
-        "Des lignes portent un code inconnu des nomenclatures et sont tenues à l’écart de tous les totaux : "
-        f"{millions(montants['export'])} à l’exportation et {millions(montants['import'])} à l’importation."
-    )
+    told = " et ".join(f"{note} à l’{flux}ation" for flux, note in par_flux.items())
+    return f"Note de fiabilité : {told}. La section « Fiabilité et conventions » en donne les raisons."
 
 
 def exemple() -> str:
@@ -207,57 +199,12 @@ def exemple() -> str:
     )
 
 
-# Balance and goods ---------------------------------------------------------------------------------------------------------
-
-
-def balance(territoire: Territoire, code: str, export: str, import_: str, solde: str, couverture: float | None) -> str:
-    """The two totals and their difference, as printed."""
-    phrase = (
-        f"{majuscule(en_periode(code))}, les exportations de biens {territoire.nom_de} s’élèvent à {export} et les "
-        f"importations à {import_}. Le solde apparent (FAB − CAF) est de {solde}"
-    )
-    if couverture is None:
-        return phrase + "."
-    return phrase + f" : les exportations équivalent à {pct(couverture)} des importations."
-
-
-def partenaires(premiers: list[str], nb_export: int, nb_import: int) -> str:
-    """The first partners by total trade."""
-    if not premiers:
-        return ""
-    nommes = (
-        f"Premiers partenaires par le total des échanges : {liste(premiers)}."
-        if len(premiers) > 1
-        else f"Seul partenaire relevé : {premiers[0]}."
-    )
-    return f"{nommes} Nombre de pays partenaires : {nombre(nb_export)} à l’exportation, {nombre(nb_import)} à l’importation."
-
-
-def compte(nb: int, singulier: str, pluriel: str) -> str:
-    """`1 produit`, `76 produits`."""
-    return f"{nombre(nb)}{INSECABLE}{singulier if nb < 2 else pluriel}"
-
-
-def produits(nb_produits: dict[str, int]) -> str:
-    """How many goods are traded."""
-    return (
-        f"Nombre de produits échangés : {nombre(nb_produits['export'])} à l’exportation, {nombre(nb_produits['import'])} à "
-        "l’importation."
-    )
-
-
-def premiers_produits(flux: str, premiers: list[tuple[str, float]]) -> str:
-    """The first goods of one flow with their shares."""
-    if not premiers:
-        return ""
-    nommes = liste([f"{nom} ({pct(part)})" for nom, part in premiers])
-    tete = "Premier produit" if len(premiers) == 1 else "Premiers produits"
-    return f"{tete} à l’{flux}ation : {nommes}."
+# Figures -------------------------------------------------------------------------------------------------------------------
 
 
 LECTURE_BALANCE = (
     "pour chaque pays, la barre de gauche mesure les importations, celle de droite les exportations ; à l’extrême droite, le "
-    "solde apparent et son signe. Les pays sont les dix premiers de chaque flux, dans l’ordre du total des échanges."
+    "solde apparent (CAF/FAB) et son signe. Les pays sont les dix premiers de chaque flux, dans l’ordre du total des échanges."
 )
 LECTURE_PRODUITS = (
     "l’aire de chaque tuile est proportionnelle à la valeur du produit, à une seule et même échelle pour les deux flux ; le "
@@ -278,39 +225,6 @@ def lecture_flux(flux: str) -> str:
     )
 
 
-# Flows ---------------------------------------------------------------------------------------------------------------------
-
-
-def principal_flux(flux: str, produit: str, pays: str, valeur: str, part: float) -> str:
-    """The first of the main flows; `valeur` as printed."""
-    sens = "destination" if flux == "export" else "origine"
-    return f"Le flux le plus important porte sur « {produit} » ({sens} : {pays}) : {valeur}, soit {pct(part)} des {DEFINI[flux]}."
-
-
-def autres(produits_: tuple[int, int] | None, pays: tuple[int, int] | None, imprimer: Callable[..., str]) -> str:
-    """What « Autres » holds on either side: (number of items, euros), printed by `imprimer`."""
-    parties = [
-        f"« Autres {nom} » réunit {compte(valeur[0], unite, unites)}, pour {imprimer(valeur[1])}"
-        for nom, unite, unites, valeur in (
-            ("produits", "produit", "produits", produits_),
-            ("pays", "pays ou code hors pays", "pays ou codes hors pays", pays),
-        )
-        if valeur
-    ]
-    return f"{' ; '.join(parties)}." if parties else ""
-
-
-def parts_idf(flux: str, avec: float | None, sans: float | None, hors_electricite: int) -> str:
-    """The share of Île-de-France with and without electricity."""
-    if avec is None or sans is None:
-        return ""
-    return (
-        f"L’électricité est rattachée par convention à l’Île-de-France et à Paris. Part des {DEFINI[flux]} de la région : {pct(avec)} "
-        f"tous produits confondus, {pct(sans)} hors électricité (soit {millions(hors_electricite)}). Le gaz naturel transporté par "
-        "gazoduc, rattaché de la même façon, ne peut pas être isolé."
-    )
-
-
 def sans_region(territoire: Territoire) -> str:
     """Why there is no comparison with the région."""
     departement = territoire.niveau == "departement"
@@ -325,14 +239,6 @@ def sans_region(territoire: Territoire) -> str:
     return f"{raison} : sa fiche départementale donne les mêmes chiffres."
 
 
-def comparaison(flux: str, premiers: list[tuple[str, str, float]]) -> str:
-    """The first good of each territory: (name of the territory, good, share in %)."""
-    if not premiers:
-        return ""
-    nommes = [f"{nom}, « {produit} » ({pct(part)})" for nom, produit, part in premiers]
-    return f"Premier produit à l’{flux}ation : {' ; '.join(nommes)}."
-
-
 # Tables and practical ------------------------------------------------------------------------------------------------------
 
 
@@ -343,7 +249,7 @@ def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
         ("Importation", "entrée de biens venant de l’étranger, au lieu de leur destination réelle."),
         ("FAB", "« franco à bord », valeur à la frontière française, frais au-delà non compris."),
         ("CAF", "« coût, assurance, fret », valeur à la frontière française, frais jusque-là compris."),
-        ("Solde apparent", "exportations FAB moins importations CAF."),
+        ("Solde apparent (CAF/FAB)", "exportations FAB moins importations CAF."),
         ("Taux de couverture", "exportations divisées par importations, en pourcentage."),
         (
             niveau_produit,
@@ -406,6 +312,7 @@ LIENS = (
 
 FICHIERS = (
     "Chaque figure existe en SVG et en PNG, et ses nombres en CSV, à l’euro près et avec leurs codes, dans les dossiers "
-    "« graphiques » et « donnees » qui accompagnent cette fiche. Le fichier « manifest.json » donne l’empreinte des archives "
-    "d’origine."
+    "« graphiques » et « donnees » qui accompagnent cette fiche. Sur la page HTML, chaque nombre porte l’adresse de la case dont il "
+    "vient (fichier, ligne, colonne) et sa valeur non arrondie : elles s’affichent quand le pointeur s’y arrête. Le fichier "
+    "« manifest.json » donne l’empreinte des archives d’origine."
 )

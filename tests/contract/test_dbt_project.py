@@ -19,7 +19,7 @@ MARTS = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
     " valeur_hors_electricite_eur part_region_hors_electricite_pct hors_pays_eur nb_pays nb_produits rang_france solde_eur"
     " taux_couverture_pct quarantaine_eur quarantaine_pct energie_convention_eur valeur_hors_convention_eur"
-    " part_region_hors_convention_pct indetermine_eur retours_eur est_rupture",
+    " part_region_hors_convention_pct indetermine_eur retours_eur est_rupture est_evolution_lisible",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
     "produits": "periode niveau code flux produit_code produit produit_libelle valeur_eur part_pct rang nb_produits",
     "flux": "periode niveau code flux produit_code produit produit_libelle produit_rang produit_valeur_eur produit_nb"
@@ -32,6 +32,8 @@ NATIONAL = {
     "reconciliation": "periode niveau code flux ordre etape valeur_eur mesure source precision_eur",
     "publies": "periode niveau code flux perimetre valeur_eur publie_eur precision_eur ecart_eur ecart_pct tolerance_pct source"
     " date_publication est_comparable est_conforme",
+    "specificites": "periode niveau code flux objet objet_code libelle rang valeur_eur part_pct region_part_pct france_part_pct"
+    " ecart_france_pts est_saillant",
     "plausibilite": "periode regle gravite niveau code flux objet valeur attendu ecart_pct unite",
 }
 EXPECTED = {f"mart_{maille}_{sujet}": columns for maille in ("departement", "national") for sujet, columns in MARTS.items()} | {
@@ -96,7 +98,8 @@ def test_every_mart_is_tested_for_emptiness_keys_and_territories(manifest: dict)
             assert node["config"]["meta"]["description"], node["name"]
     for name in set(EXPECTED) - VIDES:
         assert {"is_not_empty", "is_unique_by"} <= tests[name], name
-        assert tests[name] & {"covers_all_territories", "adds_up_to_reperes"} or name == "mart_national_releases", name
+        partial = name in ("mart_national_releases", "mart_national_specificites")
+        assert tests[name] & {"covers_all_territories", "adds_up_to_reperes"} or partial, name
 
 
 def test_every_model_has_its_place_by_its_name(models: dict[str, dict]) -> None:
@@ -131,3 +134,18 @@ def test_short_labels_fit_a_figure() -> None:
         assert not [row for row in seed(table) if len(row["libelle_court"]) > 40], table
         assert not [row for row in seed(table) if row.get("est_bien", "true") == "true" and not row["libelle_court"]], table
     assert not [row["pays"] for row in seed("pays") if not row["pays"] or len(row["pays"]) > 40]
+
+
+def test_every_country_has_the_forms_that_sentences_need() -> None:
+    wrong = []
+    for row in seed("pays"):
+        article, de = row["nom_article"], row["nom_de"]
+        if row["est_pays"] == "false":
+            assert not article and not de, row
+            continue
+        head, name = re.fullmatch(r"(le |la |les |l’|)(.+)", article).groups()  # pyright: ignore[reportOptionalMemberAccess]
+        bare = f"d’{name}" if re.match(r"[AEIOUÉÎ]|Haï", name) else f"de {name}"
+        allowed = {"le ": [f"du {name}"], "la ": [bare, f"de la {name}"], "les ": [f"des {name}"], "l’": [bare, f"de l’{name}"]}
+        if de not in allowed.get(head, [bare]) or row["pays"].lower() not in (name.lower(), name.lower().removeprefix("île ")):
+            wrong.append((row["pays"], article, de))
+    assert wrong == []

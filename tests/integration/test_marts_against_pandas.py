@@ -44,6 +44,7 @@ KEYS = {
     "classement": ("periode", "flux", "departement_code"),
     "quarantaine": ("periode", "annee", "trimestre", "flux", "motif", "code_source", "departement_code"),
     "fiabilite": ("periode", "niveau", "code", "flux"),
+    "specificites": ("periode", "niveau", "code", "flux", "objet", "objet_code"),
     "reconciliation": ("periode", "niveau", "code", "flux", "etape"),
     "publies": ("periode", "niveau", "code", "flux", "perimetre"),
     "plausibilite": ("periode", "regle", "niveau", "code", "flux", "objet"),
@@ -189,6 +190,7 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
     ends = periodes(rows, periode)
     out: dict[str, Rows] = {sujet: [] for sujet in KEYS}
     totals: dict[tuple, int] = {}
+    poids: dict[tuple, tuple[Counter, list[str]]] = {}  # goods and partners of each territory and flow, and the first of them
     for (annee, trimestre, numero, flux, motif, code, dep), group in bad.groupby(
         ["annee", "trimestre", "numero", "flux", "motif", "code_source", "dep"]
     ):
@@ -226,6 +228,8 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
                 totals[p, niveau, code, flux, "sans gaz"] = total - energies["convention"]
                 top_pays, top_produits = ranked(by_pays, codes.hors_pays), ranked(by_produit)
                 tops[flux] = (by_pays, top_pays)
+                poids[p, niveau, code, flux, "produit"] = by_produit, top_produits
+                poids[p, niveau, code, flux, "pays"] = by_pays, top_pays
                 euros_away = [e for f, e in away if f == flux]
                 out["reperes"].append(
                     place
@@ -255,6 +259,7 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
             monaco = {flux: sum(e for key, e in cells.items() if key[0] == "99" and key[2] == flux) for flux in FLUX.values()}
             totals |= {(p, "departement", "99", flux): euros for flux, euros in monaco.items()}
     complete_reperes(out["reperes"], totals, ends)
+    out["specificites"] = list(specificites_of(poids, codes, niveau_produit))
     out["reconciliation"] = list(reconciliation_of(out["reperes"], totals, ends))
     out["publies"] = list(publies_of(totals, ends, est_exemple=is_example(source)))
     out["plausibilite"] = list(plausibilite_of(rows, niveau_produit, totals, ends, out["publies"]))
@@ -274,6 +279,36 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
         if r["niveau"] == "departement"
     ]
     return out
+
+
+def specificites_of(poids: dict[tuple, tuple[Counter, list[str]]], codes: Codes, niveau_produit: str) -> Iterator[dict]:
+    """The first five of each kind beside their share in the région and in France."""
+    regions = {r["departement_code"]: r["region_code"] for r in seed("departements")}
+
+    def share(code: str, *key: str) -> float:
+        return pct(poids[key][0][code], poids[key][0].total()) or 0.0
+
+    for (p, niveau, territoire, flux, objet), (euros, first) in poids.items():
+        for rang, code in enumerate(first[:5], start=1):
+            part = share(code, p, niveau, territoire, flux, objet)
+            region = share(code, p, "region", regions[territoire], flux, objet) if niveau == "departement" else None
+            france = share(code, p, "france", "FR", flux, objet) if niveau != "france" else None
+            yield {
+                "periode": p,
+                "niveau": niveau,
+                "code": territoire,
+                "flux": flux,
+                "objet": objet,
+                "objet_code": code,
+                "libelle": (codes.pays if objet == "pays" else codes.court[niveau_produit])[code],
+                "rang": rang,
+                "valeur_eur": euros[code],
+                "part_pct": part,
+                "region_part_pct": region,
+                "france_part_pct": france,
+                "ecart_france_pts": None if france is None else part - france,
+                "est_saillant": france is not None and part - france >= 5 and euros[code] >= 10_000_000,
+            }
 
 
 def produits_of(place: dict, flux: str, totals: Counter, top: list[str], codes: Codes, niveau: str) -> Iterator[dict]:
@@ -550,6 +585,9 @@ def complete_reperes(reperes: Rows, totals: dict[tuple, int], ends: dict[str, in
         r |= {
             "valeur_precedente_eur": former,
             "evolution_pct": pct(euros - former, former) if former else None,
+            "est_evolution_lisible": bool(
+                former and former >= 10_000_000 and not r["est_rupture"] and abs(euros - former) <= 2 * former
+            ),
             "part_region_pct": pct(euros, totals[p, *region]) if region else None,
             "part_france_pct": pct(euros, totals[p, "france", "FR", flux]),
             "part_region_hors_electricite_pct": pct(r["valeur_hors_electricite_eur"], totals[p, *region, "sans"])

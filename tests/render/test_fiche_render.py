@@ -23,7 +23,7 @@ from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Provenance
 from pipeline.territoires import FRANCE, Territoire, departement, regions
 from pipeline.typographie import millions, montant, pct
-from tests.frames import classement, frames
+from tests.frames import classement, frames, publies, rapprochement
 
 EXEMPLE = Provenance(True, "202502")
 CAS = {
@@ -57,6 +57,8 @@ def fiche(territoire: Territoire, provenance: Provenance = EXEMPLE) -> Fiche:
         region=portrait(regions()[territoire.region_code]) if territoire.region_code else None,
         france=None if territoire is FRANCE else portrait(FRANCE),
         classement=classement(),
+        rapprochement=rapprochement(),
+        publies=publies(),
     )
 
 
@@ -95,7 +97,7 @@ def pages(content: bytes) -> list[str]:
 @pytest.mark.parametrize("territoire", CAS, ids=lambda territoire: territoire.slug)
 def test_a_pdf_holds_its_numbers_and_its_mention_on_every_page(territoire: Territoire, figures: Path) -> None:
     sheets = pages(compose(territoire, figures))
-    assert 9 <= len(sheets) <= 12
+    assert 11 <= len(sheets) <= 14
     everything = "\n".join(sheets)
     for number, sheet in enumerate(sheets, 1):
         assert "Données d’exemple" in sheet
@@ -104,7 +106,7 @@ def test_a_pdf_holds_its_numbers_and_its_mention_on_every_page(territoire: Terri
         assert millions(row["valeur_eur"]) in everything
         if territoire.niveau == "departement":
             assert pct(row["part_france_pct"], 2) in everything
-    assert millions(portrait(territoire).reperes["export"]["solde_eur"], signe=True) in sheets[0]
+    assert millions(portrait(territoire).reperes()["export"]["solde_eur"], signe=True) in sheets[0]
     for section in fiche(territoire).sections:
         assert sum(section.titre in sheet for sheet in sheets) >= 1, section.titre
 

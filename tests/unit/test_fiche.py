@@ -16,12 +16,13 @@ from jinja2 import Undefined
 from pipeline import charts
 from pipeline.errors import OutputError, RenderError
 from pipeline.fiche import index, lot, page, pdf, textes
+from pipeline.fiche.cellules import delier
 from pipeline.fiche.contenu import Fiche, Illustration, Tableau
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance
 from pipeline.territoires import FRANCE, Territoire, departement, departements, regions, tous
-from pipeline.typographie import millions, pct
-from tests.frames import classement, frames
+from pipeline.typographie import euros, millions, pct
+from tests.frames import classement, frames, publies, rapprochement
 
 ARCHIVES = (Archive("202502-stat-regional-ce-export.zip", "ab" * 32, "202502", "export", 1234, "https://exemple.test/"),)
 EXEMPLE = Provenance(True, "202502", ARCHIVES)
@@ -30,7 +31,8 @@ cached_frames = cache(frames)
 
 
 def portrait(territoire: Territoire, forme: str = "diversifie") -> Portrait:
-    made = {mart: frame.assign(niveau=territoire.niveau, code=territoire.code) for mart, frame in cached_frames(forme).items()}
+    made = cached_frames(forme, niveau=territoire.niveau)
+    made = {mart: frame.assign(niveau=territoire.niveau, code=territoire.code) for mart, frame in made.items()}
     if territoire.niveau != "departement":
         made["reperes"] = made["reperes"].assign(part_region_pct=pd.NA, rang_france=pd.NA)
     return Portrait(territoire, made | {"reperes": made["reperes"].assign(nom=territoire.nom)})
@@ -48,12 +50,14 @@ def fiche(territoire: Territoire, forme: str = "diversifie", provenance: Provena
         region=region,
         france=None if territoire is FRANCE else PORTRAIT_FRANCE,
         classement=classement(),
+        rapprochement=rapprochement(),
+        publies=publies(),
     )
 
 
 def strings(value: object) -> list[str]:
     if isinstance(value, str):
-        return [value]
+        return [delier(value)]
     if isinstance(value, dict):
         return [text for item in value.values() for text in strings(item)]
     if isinstance(value, list | tuple):
@@ -95,7 +99,7 @@ def test_every_territory_reads_as_good_french(territoire: Territoire) -> None:
 def test_numbers_are_those_of_the_frames() -> None:
     made = fiche(departement("94"))
     rows = {row["flux"]: row for row in frames("diversifie")["reperes"].to_dict("records")}
-    assert [repere.valeur for repere in made.couverture.reperes] == [
+    assert [delier(repere.valeur) for repere in made.couverture.reperes] == [
         millions(rows["export"]["valeur_eur"]),
         millions(rows["import"]["valeur_eur"]),
         millions(rows["export"]["solde_eur"], signe=True),
@@ -105,7 +109,8 @@ def test_numbers_are_those_of_the_frames() -> None:
         told = section(made, f"flux-{flux}")
         assert millions(row["valeur_eur"]) in told
         assert pct(row["part_region_pct"]) in told and pct(row["part_france_pct"], 2) in told
-    assert millions(rows["export"]["hors_pays_eur"]) in section(made, "contexte")
+    for column in ("indetermine_eur", "retours_eur"):
+        assert millions(rows["export"][column]) in section(made, "fiabilite")
 
 
 def test_a_flow_matrix_shows_every_link_and_stresses_the_main_ones() -> None:
@@ -137,10 +142,9 @@ def test_other_departements_are_compared_with_region_and_france() -> None:
 
 
 @pytest.mark.parametrize(("code", "told"), [("94", True), ("75", True), ("33", False)])
-def test_ile_de_france_tells_its_share_without_electricity(code: str, told: bool) -> None:
-    text = section(fiche(departement(code)), "flux-export")
-    assert ("hors électricité" in text) == told
-    assert ("gazoduc" in text) == told
+def test_ile_de_france_tells_its_share_without_electricity_and_gas(code: str, told: bool) -> None:
+    assert ("Part de la région, sans électricité" in section(fiche(departement(code)), "fiabilite")) == told
+    assert ("gazoduc" in section(fiche(departement(code)), "contexte")) == told
 
 
 def test_territoires_d_industrie_are_told_whatever_their_number() -> None:
@@ -161,9 +165,41 @@ def test_a_flow_without_trade_gets_a_sentence_instead_of_a_figure() -> None:
     assert textes.INDISPONIBLE in [repere.valeur for repere in empty.couverture.reperes]
 
 
-def test_quarantine_is_disclosed_only_when_there_is_some() -> None:
-    assert textes.quarantaine({"export": 0, "import": 0}) == ""
-    assert millions(2_500_000) in textes.quarantaine({"export": 2_500_000, "import": 0})
+def _changed(**columns: object) -> Fiche:
+    """The fiche of PACA, where Monaco counts, with other values in its headline figures."""
+    paca = portrait(regions()["93"])
+    frames_ = paca.frames | {"reperes": paca.frames["reperes"].assign(**columns)}
+    return construire(
+        Portrait(paca.territoire, frames_),
+        "2024",
+        REELLE,
+        france=PORTRAIT_FRANCE,
+        rapprochement=rapprochement(),
+        publies=publies(),
+    )
+
+
+def test_growth_across_the_series_break_is_flagged_on_the_cover_and_in_the_table() -> None:
+    made = _changed(est_rupture=True, est_evolution_lisible=False)
+    assert "(rupture de série)" in made.couverture.reperes[0].precision
+    assert "(r) : l’évolution franchit" in section(made, "chiffres").replace("\u00a0", " ")
+    assert _changed(est_evolution_lisible=False).couverture.reperes[0].precision == ""
+
+
+def test_a_note_c_is_seen_on_the_cover() -> None:
+    export, import_ = fiche(departement("94")).couverture.reperes[:2]
+    assert "fiabilité\u00a0C" in export.precision and "fiabilité" not in import_.precision
+
+
+def test_the_steps_are_to_the_euro_and_those_published_as_rounded() -> None:
+    text = section(_changed(), "rapprochement")
+    for amount in (euros(1_000_000_321), euros(7_000_001), euros(1_007_000_322), "1,1\u00a0Md€", "non mesurable"):
+        assert amount in text, amount
+    assert "ne signifie rien" not in text and "ne signifie rien" in section(
+        fiche(departement("94"), provenance=EXEMPLE), "rapprochement"
+    )
+    assert "Val-de-Marne, exportations" in section(fiche(departement("94")), "rapprochement")
+    assert "Val-de-Marne, exportations" not in section(fiche(departement("33")), "rapprochement")
 
 
 def test_rolling_quarters_are_named() -> None:
@@ -234,6 +270,7 @@ def test_a_bundle_holds_its_contract(figures: Path, tmp_path: Path) -> None:
     assert folder == tmp_path / "fiches" / "2024" / "94-val-de-marne"
     files = content(folder)
     expected = {"fiche.pdf", "fiche.html", "manifest.json", "donnees/reperes.csv"}
+    expected |= {f"donnees/{nom}.csv" for nom in ("specificites", "fiabilite", "rapprochement", "publies")}
     expected |= {f"graphiques/{sujet}.{kind}" for sujet in charts.SUJETS for kind in ("svg", "png")}
     assert set(files) == expected | {f"donnees/{sujet}.csv" for sujet in charts.SUJETS}
     manifest = json.loads(files["manifest.json"])
@@ -274,7 +311,13 @@ def test_namibia_is_not_a_missing_value() -> None:
     made = frames("diversifie")
     made["balance"].loc[0, ["pays_code", "pays"]] = ["NA", "Namibie"]
     written = construire(
-        Portrait(departement("94"), made), "2024", REELLE, region=portrait(regions()["11"]), france=PORTRAIT_FRANCE
+        Portrait(departement("94"), made),
+        "2024",
+        REELLE,
+        region=portrait(regions()["11"]),
+        france=PORTRAIT_FRANCE,
+        rapprochement=rapprochement(),
+        publies=publies(),
     )
     assert lot.donnees(written)["balance"].to_csv(index=False).splitlines()[1].startswith("NA,Namibie,")
     assert "Namibie" in section(written, "balance")
@@ -338,10 +381,11 @@ def test_a_missing_figure_is_named(figures: Path, tmp_path: Path, suffix: str) -
 def test_the_page_says_the_same_and_shows_its_own_figures(figures: Path, tmp_path: Path) -> None:
     made = fiche(departement("94"))
     html = (lot.ecrire(made, tmp_path / "fiches", figures) / "fiche.html").read_text(encoding="utf-8")
+    unbound = re.sub(r"</?data[^>]*>", "", html)
     for text in texts(made):
         assert str(Undefined) not in text
         escaped = text.replace("&", "&amp;").replace("<", "&lt;")
-        assert escaped in html, text
+        assert escaped in unbound, text
     assert html.count('<div class="dessin"') == len(made.illustrations)
     assert 'src="graphiques/balance.png"' in html and 'src="../france/graphiques/flux-export.png"' in html
     assert html.count("<script type=") == len(made.illustrations)

@@ -39,7 +39,8 @@ def test_slugs_are_unique_plain_file_names():
     [
         ("94", "du Val-de-Marne", "dans le Val-de-Marne"),
         ("75", "de Paris", "à Paris"),
-        ("31", "de la Haute-Garonne", "dans la Haute-Garonne"),
+        ("31", "de la Haute-Garonne", "en Haute-Garonne"),
+        ("23", "de la Creuse", "dans la Creuse"),
         ("06", "des Alpes-Maritimes", "dans les Alpes-Maritimes"),
         ("01", "de l’Ain", "dans l’Ain"),
         ("974", "de La Réunion", "à La Réunion"),

@@ -89,3 +89,18 @@ def test_dates_and_periods():
 
 def test_lists():
     assert [t.liste(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a et b", "a, b et c"]
+
+
+@pytest.mark.parametrize(
+    ("valeur", "precision", "attendu"),
+    [
+        (598_300_000_000, 50_000_000, "598,3~Md€"),
+        (-19_600_000_000, 150_000_000, "−19,6~Md€"),
+        (68_000_000_000, 500_000_000, "68~Md€"),
+        (12_280_000_000, 5_000_000, "12,28~Md€"),
+        (25_477_000_000, 500_000, "25_477~M€"),
+        (5_415_800_000, 50_000, "5_415,8~M€"),
+    ],
+)
+def test_a_published_amount_keeps_the_precision_of_its_publication(valeur, precision, attendu):
+    assert plain(t.arrondi(valeur, precision)) == attendu

@@ -142,6 +142,9 @@ select
     indetermine_eur,
     retours_eur,
     est_rupture,
+    coalesce(
+        not est_rupture and valeur_precedente_eur >= {{ var('base_min_eur') }} and abs(evolution_pct) <= {{ var('evolution_max_pct') }}, false
+    ) as est_evolution_lisible,
     energie_eur,
     region_code
 from soldes

@@ -1,3 +1,9 @@
+// Shows the cell that a number comes from, where the pointer rests on it.
+document.addEventListener("pointerover", evenement => {
+  const nombre = evenement.target.closest("data");
+  if (nombre) nombre.title = `${nombre.dataset.cellule.replace(/:/g, "\u00a0: ")} = ${nombre.value}`;
+});
+
 // Draws each figure again with plotly.js, in the place of its still picture. Without plotly.js, the pictures stay.
 (async () => {
   if (!window.Plotly) return;

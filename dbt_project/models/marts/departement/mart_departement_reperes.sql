@@ -24,7 +24,8 @@ select
     part_region_hors_convention_pct,
     indetermine_eur,
     retours_eur,
-    est_rupture
+    est_rupture,
+    est_evolution_lisible
 from {{ ref('int_reperes') }}
 where niveau = 'departement'
 order by periode, code, flux

@@ -1,0 +1,173 @@
+"""The sentences that comment on the figures, in French, each made from rows of the data files.
+
+Add here: a sentence that any territory's rows make true. Keep out: method and fixed wording (`textes.py`), statistics and
+thresholds (SQL): a sentence asks the flags of the marts (`est_evolution_lisible`, `est_saillant`) and is silent when they say no.
+Sentences avoid verbs that must agree with the name of a territory, of a country or of a good (« les Ardennes exportent »).
+"""
+
+from collections.abc import Callable, Mapping
+
+from pipeline.fiche import pays
+from pipeline.fiche.cellules import Ligne
+from pipeline.fiche.textes import DEFINI, en_periode, majuscule
+from pipeline.territoires import Territoire
+from pipeline.typographie import INSECABLE, liste, nombre, pct
+
+Reperes = Mapping[str, Ligne]
+
+
+def compte(ligne: Ligne, colonne: str, singulier: str, pluriel: str) -> str:
+    """`1 produit`, `76 produits`."""
+    return f"{ligne.dit(colonne, nombre)}{INSECABLE}{singulier if ligne[colonne] < 2 else pluriel}"
+
+
+def _par_flux(reperes: Reperes, colonne: str, mots: Mapping[str, tuple[str, str]]) -> str:
+    return " et ".join(compte(reperes[flux], colonne, *mots[flux]) for flux in ("export", "import") if reperes[flux][colonne])
+
+
+# Balance and goods ---------------------------------------------------------------------------------------------------------
+
+
+def balance(territoire: Territoire, code: str, reperes: Reperes, fiabilite: Reperes) -> str:
+    """The sign of the balance, how far it can be trusted, and how both flows moved; the amounts stand above it."""
+    if not any(repere["valeur_eur"] for repere in reperes.values()):
+        return ""
+    solde = reperes["export"]["solde_eur"]
+    etat = "excédentaire" if solde > 0 else "déficitaire" if solde < 0 else "équilibré"
+    phrase = f"{majuscule(en_periode(code))}, le solde apparent (CAF/FAB) des échanges de biens {territoire.nom_de} est {etat}."
+    return " ".join(filter(None, (phrase, prudence_solde(fiabilite), evolutions(reperes))))
+
+
+def evolutions(reperes: Reperes) -> str:
+    """How both flows moved in a year, where that can be told."""
+    if any(repere["est_rupture"] and repere["evolution_pct"] is not None for repere in reperes.values()):
+        return "L’évolution sur un an franchit la rupture de série de janvier 2022 : elle n’est pas commentée."
+    told, dernier = [], ""
+    for flux in DEFINI:
+        repere = reperes[flux]
+        if repere["est_evolution_lisible"]:
+            evolution = repere["evolution_pct"]
+            verbe = "sont stables" if abs(evolution) < 0.05 else "progressent" if evolution > 0 else "reculent"
+            de = "" if verbe == "sont stables" else f" de {repere.dit('evolution_pct', lambda valeur: pct(abs(valeur)))}"
+            told.append(f"les {DEFINI[flux]}{'' if de and verbe == dernier else f' {verbe}'}{de}")
+            dernier = verbe
+    return f"Sur un an, {liste(told)}." if told else ""
+
+
+def partenaires(premiers: list[Ligne], reperes: Reperes) -> str:
+    """The first partners by total trade, in their order, and how many there are."""
+    if not premiers:
+        return ""
+    noms = liste([pays.nom_article(row) for row in premiers])
+    nommes = (
+        f"Les premiers partenaires, par le total des échanges, sont {noms}."
+        if len(premiers) > 1
+        else f"Un seul partenaire est relevé : {noms}."
+    )
+    mots = {"export": ("pays client", "pays clients"), "import": ("pays fournisseur", "pays fournisseurs")}
+    return f"{nommes} Les échanges se font avec {_par_flux(reperes, 'nb_pays', mots)}."
+
+
+def premiers_produits(flux: str, premiers: list[Ligne]) -> str:
+    """The first goods of one flow with their shares."""
+    if not premiers:
+        return ""
+    premier, *suivants = [f"« {row['produit']} » ({row.dit('part_pct', pct)})" for row in premiers]
+    if not suivants:
+        return f"À l’{flux}ation, un seul produit est relevé : {premier}."
+    return f"À l’{flux}ation, le premier produit est {premier}, devant {liste(suivants)}."
+
+
+def nombre_produits(reperes: Reperes) -> str:
+    """How many goods are traded."""
+    mots = {"export": ("produit exporté", "produits exportés"), "import": ("produit importé", "produits importés")}
+    told = _par_flux(reperes, "nb_produits", mots)
+    return f"Les échanges portent sur {told}." if told else ""
+
+
+# Flows ---------------------------------------------------------------------------------------------------------------------
+
+
+def premiers_pays(flux: str, premiers: list[Ligne]) -> str:
+    """The first clients or suppliers with their shares of the flow."""
+    if not premiers:
+        return ""
+    role = "client" if flux == "export" else "fournisseur"
+    premier, *suivants = premiers
+    phrase = f"Premier {role} : {pays.nom_article(premier)}, avec {premier.dit('part_pct', pct)} des {DEFINI[flux]}"
+    if not suivants:
+        return f"{phrase}."
+    devant = [f"{pays.nom_article(row)} ({row.dit('part_pct', pct)})" for row in suivants]
+    return f"{phrase}, devant {liste(devant)}."
+
+
+def principal_flux(flux: str, lien: Ligne | None, imprimer: Callable[..., str]) -> str:
+    """The first of the main flows, its value as the figure prints it."""
+    if lien is None:
+        return ""
+    sens = "vers" if flux == "export" else "depuis"
+    return (
+        f"Premier flux : « {lien['produit']} » {sens} {pays.nom_article(lien)}, {lien.dit('valeur_eur', imprimer)}, soit "
+        f"{lien.dit('part_pct', pct)} du total."
+    )
+
+
+def autres(produits: Ligne | None, hors: Ligne | None, imprimer: Callable[..., str]) -> str:
+    """What « Autres » holds on either side: a link of that node, its amount printed by `imprimer`."""
+    parties = [
+        f"« Autres {nom} » réunit {compte(lien, f'{cote}_nb', unite, unites)}, pour {lien.dit(f'{cote}_valeur_eur', imprimer)}"
+        for cote, nom, unite, unites, lien in (
+            ("produit", "produits", "produit", "produits", produits),
+            ("pays", "pays", "pays ou code hors pays", "pays ou codes hors pays", hors),
+        )
+        if lien
+    ]
+    return f"{' ; '.join(parties)}." if parties else ""
+
+
+def prudence_solde(fiabilite: Reperes) -> str:
+    """The same for the balance, which takes the worse of two notes."""
+    faibles = [f"les {DEFINI[flux]}" for flux, row in fiabilite.items() if row["note"] == "C"]
+    return f"Il est à lire avec prudence : {liste(faibles)} portent la note de fiabilité\u00a0C." if faibles else ""
+
+
+def prudence(flux: str, fiabilite: Reperes) -> str:
+    """The reserve that a note C calls for."""
+    if flux not in fiabilite or fiabilite[flux]["note"] != "C":
+        return ""
+    return f"Les {DEFINI[flux]} portent la note de fiabilité\u00a0C : ce qui suit est à lire avec prudence."
+
+
+# Comparison ----------------------------------------------------------------------------------------------------------------
+
+
+def distingue(territoire: Territoire, flux: str, saillants: list[Ligne], region: Territoire | None, note: str) -> str:
+    """What weighs much more here than in France: the goods and countries that the mart flags, beside the région if given."""
+    if not saillants:
+        return ""
+    told = liste([f"{_objet(flux, row)} ({row.dit('part_pct', pct)}, contre {_ailleurs(row, region)})" for row in saillants])
+    verbe = "semble distinguer" if note == "C" else "distingue"
+    return f"Ce qui {verbe} {territoire.nom_article} de l’ensemble du pays, en part des {DEFINI[flux]} : {told}."
+
+
+def _objet(flux: str, row: Ligne) -> str:
+    if row["objet"] == "produit":
+        return f"« {row['libelle']} »"
+    return f"les ventes vers {pays.nom_article(row)}" if flux == "export" else f"les achats originaires {pays.nom_de(row)}"
+
+
+def _ailleurs(row: Ligne, region: Territoire | None) -> str:
+    france = f"{row.dit('france_part_pct', pct)} en France"
+    return f"{row.dit('region_part_pct', pct)} {region.nom_dans} et {france}" if region else france
+
+
+def premiers_ailleurs(flux: str, premiers: list[tuple[Territoire, Ligne]]) -> str:
+    """The first good of the territories compared with."""
+    if not premiers:
+        return ""
+    lieux = [f"{territoire.nom_dans} ({row.dit('part_pct', pct)})" for territoire, row in premiers]
+    noms = [f"« {row['produit']} »" for _, row in premiers]
+    if len(set(noms)) < len(noms):
+        return f"Le premier produit à l’{flux}ation est le même {' et '.join(lieux)} : {noms[0]}."
+    told = liste([f"{nom} {lieu}" for nom, lieu in zip(noms, lieux, strict=True)])
+    return f"Le premier produit à l’{flux}ation est {told}."

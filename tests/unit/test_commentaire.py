@@ -1,0 +1,132 @@
+"""Sentences: what they say, and above all when they say nothing."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.fiche import commentaire, confiance
+from pipeline.fiche.cellules import Ligne, baliser, delier
+from pipeline.territoires import FRANCE, departement, regions
+from pipeline.typographie import INSECABLE
+
+
+def plain(text: str) -> str:
+    return delier(text).replace(INSECABLE, " ")
+
+
+def reperes(**export: Any) -> dict[str, Ligne]:
+    base = {"niveau": "departement", "code": "94", "valeur_eur": 2_000_000_000, "solde_eur": -1, "nb_pays": 3, "nb_produits": 1}
+    base |= {"est_rupture": False, "est_evolution_lisible": True, "evolution_pct": 4.2}
+    return {
+        "export": Ligne(base | {"flux": "export"} | export, "reperes"),
+        "import": Ligne(base | {"flux": "import", "evolution_pct": -1.26}, "reperes"),
+    }
+
+
+def fiabilite(export: str, import_: str = "A") -> dict[str, Ligne]:
+    notes = {"export": export, "import": import_}
+    return {
+        flux: Ligne({"niveau": "departement", "code": "94", "flux": flux, "note": note}, "fiabilite")
+        for flux, note in notes.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("export", "told"),
+    [
+        ({}, "Sur un an, les exportations progressent de 4,2 % et les importations reculent de 1,3 %."),
+        ({"evolution_pct": -0.7}, "Sur un an, les exportations reculent de 0,7 % et les importations de 1,3 %."),
+        ({"evolution_pct": 0.04}, "Sur un an, les exportations sont stables et les importations reculent de 1,3 %."),
+        ({"evolution_pct": 312.0, "est_evolution_lisible": False}, "Sur un an, les importations reculent de 1,3 %."),
+    ],
+)
+def test_growth_is_told_where_it_means_something(export: dict[str, Any], told: str) -> None:
+    assert plain(commentaire.evolutions(reperes(**export))) == told
+
+
+def test_growth_across_the_series_break_is_not_commented() -> None:
+    told = commentaire.evolutions(reperes(est_rupture=True))
+    assert "rupture de série de janvier 2022" in told and "%" not in told
+
+
+@pytest.mark.parametrize(("solde", "etat"), [(1, "excédentaire"), (0, "équilibré"), (-1, "déficitaire")])
+def test_the_balance_is_told_by_its_sign(solde: int, etat: str) -> None:
+    told = commentaire.balance(departement("94"), "2024", reperes(solde_eur=solde), fiabilite("A"))
+    assert told.startswith(f"En 2024, le solde apparent (CAF/FAB) des échanges de biens du Val-de-Marne est {etat}. Sur un an")
+
+
+def test_without_trade_there_is_no_balance_to_tell() -> None:
+    empty = {flux: Ligne(row | {"valeur_eur": 0}, "reperes") for flux, row in reperes().items()}
+    assert commentaire.balance(departement("94"), "2024", empty, {}) == ""
+
+
+def test_a_note_c_calls_for_prudence() -> None:
+    assert "les exportations portent la note de fiabilité\u00a0C" in commentaire.prudence_solde(fiabilite("C"))
+    assert commentaire.prudence_solde(fiabilite("B")) == commentaire.prudence("export", fiabilite("B")) == ""
+    assert commentaire.prudence("export", fiabilite("C")) and not commentaire.prudence("import", fiabilite("C"))
+
+
+def specificite(code: str = "US", objet: str = "pays", libelle: str = "États-Unis") -> Ligne:
+    shares = {"part_pct": 21.04, "region_part_pct": 9.96, "france_part_pct": 8.0}
+    return Ligne({"flux": "export", "objet": objet, "objet_code": code, "libelle": libelle} | shares, "specificites")
+
+
+def test_what_stands_out_is_told_beside_region_and_france() -> None:
+    rows = [specificite("C29A", "produit", "Automobile"), specificite()]
+    told = plain(commentaire.distingue(departement("08"), "export", rows, regions()["44"], "A"))
+    assert told == (
+        "Ce qui distingue les Ardennes de l’ensemble du pays, en part des exportations : « Automobile » (21,0 %, contre 10,0 % dans "
+        "le Grand Est et 8,0 % en France) et les ventes vers les États-Unis (21,0 %, contre 10,0 % dans le Grand Est et 8,0 % en "
+        "France)."
+    )
+    assert "semble distinguer" in commentaire.distingue(departement("08"), "export", rows, None, "C")
+    assert commentaire.distingue(departement("08"), "export", [], None, "A") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "libelle", "vers", "originaires"),
+    [
+        ("US", "États-Unis", "vers les États-Unis", "originaires des États-Unis"),
+        ("CN", "Chine", "vers la Chine", "originaires de Chine"),
+        ("JP", "Japon", "vers le Japon", "originaires du Japon"),
+        ("IR", "Iran", "vers l’Iran", "originaires d’Iran"),
+        ("SG", "Singapour", "vers Singapour", "originaires de Singapour"),
+        ("NA", "Namibie", "vers la Namibie", "originaires de Namibie"),
+        ("ZQ", "Zubrowka", "vers le pays « Zubrowka »", "originaires du pays « Zubrowka »"),  # only the release knows it
+    ],
+)
+def test_countries_have_their_articles(code: str, libelle: str, vers: str, originaires: str) -> None:
+    row = [specificite(code, libelle=libelle)]
+    assert vers in commentaire.distingue(departement("94"), "export", row, None, "A")
+    assert originaires in commentaire.distingue(departement("94"), "import", row, None, "A")
+
+
+def test_one_and_many_are_counted_as_such() -> None:
+    assert plain(commentaire.nombre_produits(reperes(nb_produits=2))) == (
+        "Les échanges portent sur 2 produits exportés et 1 produit importé."
+    )
+    assert plain(commentaire.nombre_produits(reperes(nb_produits=0))) == "Les échanges portent sur 1 produit importé."
+    assert commentaire.premiers_pays("export", []) == commentaire.premiers_produits("import", []) == ""
+
+
+def test_reasons_and_what_must_not_be_concluded_follow_from_the_levels() -> None:
+    levels = dict.fromkeys((f"niveau_{rule}" for rule in ("convention", "concentration", "plateforme", "energie", "petit")), 0)
+    row = {"niveau": "departement", "code": "94", "flux": "export", "plateformes": "port de Sète", "valeur_eur": 12_000_000}
+    row |= {"premier_flux_pct": 41.0, "convention_pct": 0.0, "energie_pct": 0.0}
+    small = Ligne(row | levels | {"niveau_petit": 2}, "fiabilite")
+    assert [plain(reason) for reason in confiance.raisons(small)] == [
+        "le total est petit (12,0 M€) : une seule opération peut le changer"
+    ]
+    assert confiance.raisons(Ligne(row | levels, "fiabilite")) == []
+    told = confiance.ne_permet_pas(departement("94"), {"export": small})
+    assert "tendance" in told[0] and not any("électricité" in text for text in told)
+    assert len(confiance.ne_permet_pas(FRANCE, {})) == 3
+
+
+def test_a_bound_number_goes_through_text_and_leaves_it_whole() -> None:
+    bound = f"Total <{reperes()['export'].dit('valeur_eur', str)}>"
+    assert delier(bound) == "Total <2000000000>"
+    assert baliser(bound) == (
+        'Total &lt;<data value="2000000000" data-cellule="donnees/reperes.csv:departement/94/export:valeur_eur">2000000000</data>&gt;'
+    )
+    assert baliser("sans nombre") == "sans nombre"
