@@ -79,6 +79,11 @@ def liste(elements: list[str] | tuple[str, ...]) -> str:
     return " et ".join(filter(None, (", ".join(elements[:-1]), elements[-1]))) if elements else ""
 
 
+def trimestres(codes: str) -> str:
+    """`2024T4 2025T1` → `T4 2024, T1 2025`."""
+    return ", ".join(f"{code[4:]} {code[:4]}" for code in codes.split())
+
+
 def periode(code: str) -> str:
     """`2024` → `2024`; `2025T3` → `4 derniers trimestres, T4 2024–T3 2025`."""
     if "T" not in code:
