@@ -55,19 +55,21 @@ def diff(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> tuple[P
                 (scratch.warehouse / "comex.duckdb").rename(scratch.warehouse / f"{side}.duckdb")
             folder = paths.revisions / f"{before}-{after}-{periode}"
             with mis_en_place(folder) as aside:
-                found = _compare(scratch.warehouse, aside, str(periode), settings.niveau_produit)
+                # Each CSV says by itself what it compares, and whether its numbers are made up.
+                mark = {"millesime_avant": before, "millesime": after, "source": origins["apres"].producteur}
+                found = _compare(
+                    scratch.warehouse, aside, {"periode": str(periode), "niveau_produit": settings.niveau_produit}, mark
+                )
                 rapport = {
                     "periode": periode,
                     "niveau_produit": settings.niveau_produit,
-                    "est_exemple": any(origin.est_exemple for origin in origins.values()),
+                    "est_exemple": origins["apres"].est_exemple,
+                    "source": origins["apres"].producteur,
                     "est_identique": all(flux["cellules_revisees"] == 0 for flux in found["resume"]),
                     "avant": {"millesime": before, "archives": _archives(origins["avant"])},
                     "apres": {"millesime": after, "archives": _archives(origins["apres"])},
                     "periodes_ajoutees": [year for year in periodes["apres"] if year not in periodes["avant"]],
-                    **{
-                        name: found[name]
-                        for name in ("resume", "totaux", "rangs", "partenaires", "produits", "trimestres", "codes")
-                    },
+                    **{name: found[name] for name in ("resume", *FILES, "trimestres", "codes")},
                 }
                 text = json.dumps(rapport, ensure_ascii=False, indent=1) + "\n"
                 (aside / "revisions.json").write_text(text, encoding="utf-8")
@@ -89,7 +91,7 @@ def told(rapport: dict[str, Any]) -> str:
         f" {millions(france[row['flux']]['valeur_eur'])} after,"
         f" {pages.revision(france[row['flux']]['revision_eur'], france[row['flux']]['revision_pct'])};"
         f" {row['departements_revises']} of 100 départements revised, {row['rangs_changes']} changed rank,"
-        f" {row['partenaires_entres']} partners and {row['produits_entres']} goods entered the first ten of a département"
+        f" entries into the first ten of a département: {row['partenaires_entres']} of partners, {row['produits_entres']} of goods"
         for row in rapport["resume"]
     ]
     return "\n".join([head, *lines])
@@ -109,22 +111,23 @@ def _kept(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> list[K
     return store.kept(folder)
 
 
-def _compare(warehouses: Path, folder: Path, periode: str, niveau_produit: str) -> dict[str, list[dict[str, Any]]]:
-    """The tables of the comparison, by name; those of FILES are written as CSV into `folder`."""
+def _compare(warehouses: Path, folder: Path, variables: dict[str, str], mark: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """The tables of the comparison, by name; those of FILES are written as CSV into `folder`, with the columns of `mark`."""
     found = {}
     with rows.connect(warehouses) as con:
         for side in ("avant", "apres"):
             con.execute(f"attach '{warehouses / side}.duckdb' as {side} (read_only)")
-        con.execute(f"set variable periode = '{periode}'; set variable niveau_produit = '{niveau_produit}'")
+        for name, value in variables.items():
+            con.execute(f"set variable {name} = '{value}'")
         for name in TABLES:
             con.execute(f"create temp table {name} as {(QUERIES / f'{name}.sql').read_text(encoding='utf-8')}")
             read = con.execute(f"from {name}")
             columns = [column[0] for column in read.description]
-            found[name] = [
-                dict(zip(columns, row, strict=True)) for row in read.fetchall()
-            ]  # a frame would turn ranks into floats
+            # A frame would turn ranks that may be missing into floats.
+            found[name] = [dict(zip(columns, row, strict=True)) for row in read.fetchall()]
+        marks = ", ".join(f"'{value}' as {name}" for name, value in mark.items())
         for name in FILES:
-            con.execute(f"copy {name} to '{folder / name}.csv' (header)")
+            con.execute(f"copy (select *, {marks} from {name}) to '{folder / name}.csv' (header)")
     return found
 
 

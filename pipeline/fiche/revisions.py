@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import MENTION_EXEMPLE
+from pipeline.fiche.textes import compte
 from pipeline.typographie import INSECABLE, liste, millions, mois, nombre, pct, periode, trimestres
 
 FLUX = {"export": "Exportations", "import": "Importations"}
@@ -34,7 +35,13 @@ def composer(rapport: Ligne) -> str:
             soldes=_soldes(rapport),
             rangs=[_rang(row) for row in rapport["rangs"]],
             premiers=[(nom, nom_court, _mouvements(rapport[nom], objet)) for nom, (objet, nom_court) in OBJETS.items()],
-            fortes=[(nom, nom_court, _fortes(rapport[nom], objet)) for nom, (objet, nom_court) in OBJETS.items()],
+            fortes=[
+                ("departements", "Départements", _fortes(rapport["totaux"], "departement", "nom", 5)),
+                *(
+                    (nom, f"{court} de la France", _fortes(rapport[nom], "france", objet, 10))
+                    for nom, (objet, court) in OBJETS.items()
+                ),
+            ],
             codes=_codes(rapport["codes"]),
             archives=[(mois(rapport[cote]["millesime"]), rapport[cote]["archives"]) for cote in ("avant", "apres")],
             flux=FLUX,
@@ -91,10 +98,10 @@ def resume(rapport: Ligne) -> list[str]:
         for flux, nom in FLUX.items()
     ]
     details = [
-        f"{FLUX[row['flux']]} : {nombre(row['departements_revises'])} départements révisés sur 100, {nombre(row['rangs_changes'])}"
-        f" changements de rang ; parmi les dix premiers d’un département, {nombre(row['partenaires_entres'])} entrées de"
-        f" partenaires et {nombre(row['produits_entres'])} de produits. Révisions à la hausse et à la baisse ajoutées l’une à"
-        f" l’autre : {millions(row['mouvement_eur'])}."
+        f"{FLUX[row['flux']]} : {compte(row['departements_revises'], 'département révisé', 'départements révisés')} sur 100,"
+        f" {compte(row['rangs_changes'], 'changement', 'changements')} de rang ; parmi les dix premiers d’un département,"
+        f" {compte(row['partenaires_entres'], 'entrée', 'entrées')} de partenaires et {nombre(row['produits_entres'])} de produits."
+        f" Révisions à la hausse et à la baisse ajoutées l’une à l’autre : {millions(row['mouvement_eur'])}."
         for row in rapport["resume"]
     ]
     return [_insecable(phrase) for phrase in (" ".join(phrases), *details)]
@@ -207,18 +214,18 @@ def _mouvements(rows: Iterable[Ligne], objet: str) -> list[dict[str, str]]:
     return [line | {sens: " ; ".join(line[sens]) for sens in ("entre", "sort")} for line in found.values()]
 
 
-def _fortes(rows: Iterable[Ligne], objet: str) -> list[dict[str, str]]:
-    """The largest revisions of France, both flows."""
+def _fortes(rows: Iterable[Ligne], niveau: str, nom: str, premiers: int) -> list[dict[str, str]]:
+    """The largest revisions of a level, both flows, in the order that SQL gave them."""
     return [
         {
-            "nom": row[objet],
+            "nom": row[nom],
             "flux": FLUX[row["flux"]],
             "avant": millions(row["valeur_avant_eur"]),
             "apres": millions(row["valeur_eur"]),
             "revision": revision(row["revision_eur"], row["revision_pct"]),
         }
-        for row in rows
-        if row["niveau"] == "france" and row["rang_revision"] is not None and row["rang_revision"] <= 10
+        for row in sorted(rows, key=lambda row: (row["flux"], row["rang_revision"] or 0))
+        if row["niveau"] == niveau and row["rang_revision"] is not None and row["rang_revision"] <= premiers
     ]
 
 
