@@ -74,6 +74,12 @@ def mois(aaaamm: str) -> str:
     return format_date(date(int(aaaamm[:4]), int(aaaamm[4:]), 1), "MMMM y", locale="fr")
 
 
+def de_mois(aaaamm: str) -> str:
+    """`202508` → `d’août 2025`."""
+    nom = mois(aaaamm)
+    return f"d’{nom}" if nom[0] in "ao" else f"de {nom}"
+
+
 def liste(elements: list[str] | tuple[str, ...]) -> str:
     """`a, b et c`."""
     return " et ".join(filter(None, (", ".join(elements[:-1]), elements[-1]))) if elements else ""

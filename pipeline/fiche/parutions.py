@@ -13,10 +13,11 @@ from xml.etree import ElementTree as ET
 from pipeline.archive import compare, store
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import LICENCE, MENTION_EXEMPLE, Provenance
-from pipeline.typographie import INSECABLE, liste, millions, mois, nombre, trimestres
+from pipeline.typographie import INSECABLE, de_mois, liste, millions, nombre, trimestres
 
 ATOM = "http://www.w3.org/2005/Atom"
 TITRE = "Parutions des Douanes : commerce extérieur des territoires".replace(" :", f"{INSECABLE}:")
+NOMENCLATURES = {"departement": "départements", "a129": "A129", "cpf4": "CPF4", "pays": "pays"}
 
 
 def depot(racine: Path, provenance: Provenance) -> Path | None:
@@ -47,7 +48,7 @@ def parutions(folder: Path) -> list[dict[str, Any]]:
             entry["vintage"],
             {
                 "millesime": entry["vintage"],
-                "titre": f"Millésime {mois(entry['vintage'])}",
+                "titre": f"Parution {de_mois(entry['vintage'])}",
                 "publie": entry["archived_at"],
                 "est_exemple": entry["est_exemple"],
                 "archives": [],
@@ -86,7 +87,7 @@ def changements(rapport: dict[str, Any] | None) -> str:
     moved = f" Écart des trimestres révisés{INSECABLE}: {millions(rapport['ecart_revise_eur'], signe=True)}."
     absent = trimestres(" ".join(fact["trimestre"] for fact in rapport["trimestres_absents"]))
     codes = [
-        f" Codes {words}{INSECABLE}: {liste([f'{nombre(len(codes))} {name}' for name, codes in rapport[key].items() if codes])}."
+        f" Codes {words}{INSECABLE}: {liste([_codes(name, found) for name, found in rapport[key].items() if found])}."
         for key, words in (("codes_apparus", "apparus"), ("codes_disparus", "disparus"))
         if any(rapport[key].values())
     ]
@@ -96,6 +97,11 @@ def changements(rapport: dict[str, Any] | None) -> str:
         + (f" N’y figurent plus, et valent comme avant{INSECABLE}: {absent}." if absent else "")
         + "".join(codes)
     )
+
+
+def _codes(name: str, found: list[str]) -> str:
+    """The codes of a nomenclature, or how many where they are many."""
+    return f"{NOMENCLATURES[name]} {' '.join(found) if len(found) <= 12 else f'({nombre(len(found))} codes)'}"
 
 
 def flux(source: str, found: list[dict[str, Any]], mention: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import MENTION_EXEMPLE
 from pipeline.fiche.textes import compte
-from pipeline.typographie import INSECABLE, liste, millions, mois, nombre, pct, periode, trimestres
+from pipeline.typographie import INSECABLE, de_mois, liste, millions, mois, nombre, pct, periode, trimestres
 
 FLUX = {"export": "Exportations", "import": "Importations"}
 NIVEAUX = (("france", "France entière"), ("region", "Régions"), ("departement", "Départements"))
@@ -67,8 +67,7 @@ def comparaisons(racine: Path) -> list[dict[str, Any]]:
 
 def titre(rapport: Ligne) -> str:
     """`2024, de février 2025 à août 2025`."""
-    avant, apres = (mois(rapport[cote]["millesime"]) for cote in ("avant", "apres"))
-    return f"{periode(rapport['periode'])}, {'d’' if avant[0] in 'ao' else 'de '}{avant} à {apres}"
+    return f"{periode(rapport['periode'])}, {de_mois(rapport['avant']['millesime'])} à {mois(rapport['apres']['millesime'])}"
 
 
 def revision(euros: int, part: float | None) -> str:

@@ -3,7 +3,7 @@
 Add here: what a comparison must hold. Keep out: what a single vintage must give (`test_marts_against_pandas.py`).
 """
 
-# pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeIssue=false
+# pyright: reportArgumentType=false, reportReturnType=false
 
 import html
 import json
@@ -161,7 +161,7 @@ def test_who_enters_leaves_or_is_revised_most(
                 before, after = (rank[side].get(item) for side in (0, 1))
                 was, named = (bool(place and place <= 10) for place in (before, after))
                 moved = {(False, True): "entre", (True, False): "sort"}.get((was, named))
-                if was and named and before != after:
+                if was and named and before and after and before != after:
                     moved = "monte" if after < before else "descend"
                 if moved or item in largest[:10]:
                     told[niveau, code, flux, item] = {
