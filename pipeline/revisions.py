@@ -8,6 +8,7 @@ Add here: where a comparison is written. Keep out: what is compared (SQL), how i
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pipeline.fiche import revisions as pages
 from pipeline.fiche.bind import provenance
 from pipeline.fiche.lot import mis_en_place
 from pipeline.fiche.page import ecrire_commun
-from pipeline.fiche.provenance import Provenance
+from pipeline.fiche.provenance import Provenance, empreinte_du_code
 from pipeline.marts import Marts
 from pipeline.outputs import hold, writing
 from pipeline.paths import DBT_PROJECT, Paths
@@ -34,6 +35,16 @@ TABLES = ("totaux", "rangs", "objets", "partenaires", "produits", "trimestres", 
 FILES = ("totaux", "rangs", "partenaires", "produits")  # the tables that are CSV files too
 
 
+@dataclass(frozen=True)
+class Known:
+    """One side: what was known at a vintage. `annees` are the years complete by then."""
+
+    millesime: str
+    periode: str
+    annees: list[str]
+    origin: Provenance
+
+
 def diff(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> tuple[Path, dict[str, Any]]:
     """Compare a period as known at two vintages (the older one is « before »), and return the folder written and its report.
 
@@ -45,39 +56,14 @@ def diff(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> tuple[P
         kept = _kept(settings, paths, (before, after))
         with tempfile.TemporaryDirectory(prefix="comex-diff-") as name, writing(Path(name)):
             scratch = Paths(Path(name))
-            origins, periodes, periode = {}, {}, settings.periode
-            for side, vintage in (("avant", before), ("apres", after)):
-                releases = warehouse.build(kept, scratch, settings.niveau_produit, [periode], vintage)
-                periode = tables.choose_period(releases, periode)
-                origins[side] = provenance(releases, Marts(scratch.marts, periode))
-                periodes[side] = [str(year) for year in tables.complete_years(releases)]
-                # The tables of rows are used again; of the first warehouse only its own tables are read from now on.
-                (scratch.warehouse / "comex.duckdb").rename(scratch.warehouse / f"{side}.duckdb")
-            folder = paths.revisions / f"{before}-{after}-{periode}"
-            with mis_en_place(folder) as aside:
-                # Each CSV says by itself what it compares, and whether its numbers are made up.
-                mark = {"millesime_avant": before, "millesime": after, "source": origins["apres"].producteur}
-                found = _compare(
-                    scratch.warehouse, aside, {"periode": str(periode), "niveau_produit": settings.niveau_produit}, mark
-                )
-                rapport = {
-                    "periode": periode,
-                    "niveau_produit": settings.niveau_produit,
-                    "est_exemple": origins["apres"].est_exemple,
-                    "source": origins["apres"].producteur,
-                    "est_identique": all(flux["cellules_revisees"] == 0 for flux in found["resume"]),
-                    "avant": {"millesime": before, "archives": _archives(origins["avant"])},
-                    "apres": {"millesime": after, "archives": _archives(origins["apres"])},
-                    "periodes_ajoutees": [year for year in periodes["apres"] if year not in periodes["avant"]],
-                    **{name: found[name] for name in ("resume", *FILES, "trimestres", "codes")},
-                }
-                text = json.dumps(rapport, ensure_ascii=False, indent=1) + "\n"
-                (aside / "revisions.json").write_text(text, encoding="utf-8")
-                (aside / "index.html").write_text(pages.composer(rapport), encoding="utf-8")
+            avant = _known(kept, scratch, settings.niveau_produit, settings.periode, before, "avant")
+            apres = _known(kept, scratch, settings.niveau_produit, avant.periode, after, "apres")
+            with mis_en_place(paths.revisions / f"{before}-{after}-{avant.periode}") as folder:
+                rapport = _write(scratch.warehouse, folder, settings.niveau_produit, avant, apres)
         with writing(paths.home):
             ecrire_commun(paths.commun)
             index.actualiser(paths.index)
-    return folder, rapport
+    return paths.revisions / f"{before}-{after}-{avant.periode}", rapport
 
 
 def told(rapport: dict[str, Any]) -> str:
@@ -111,24 +97,49 @@ def _kept(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> list[K
     return store.kept(folder)
 
 
-def _compare(warehouses: Path, folder: Path, variables: dict[str, str], mark: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """The tables of the comparison, by name; those of FILES are written as CSV into `folder`, with the columns of `mark`."""
+def _known(kept: list[Kept], scratch: Paths, niveau_produit: str, periode: str | None, vintage: str, side: str) -> Known:
+    """Build the warehouse of a vintage and put it aside as `side`.duckdb; the tables of rows serve the next one too."""
+    releases = warehouse.build(kept, scratch, niveau_produit, [periode], vintage)
+    chosen = tables.choose_period(releases, periode)
+    origin = provenance(releases, Marts(scratch.marts, chosen))
+    # Of a warehouse put aside only its own tables are read: its views lead to Parquet files that the next one replaces.
+    (scratch.warehouse / "comex.duckdb").rename(scratch.warehouse / f"{side}.duckdb")
+    return Known(vintage, chosen, [str(year) for year in tables.complete_years(releases)], origin)
+
+
+def _write(warehouses: Path, folder: Path, niveau_produit: str, avant: Known, apres: Known) -> dict[str, Any]:
+    """Compare the two warehouses, write all files into `folder`, and return the report."""
     found = {}
     with rows.connect(warehouses) as con:
         for side in ("avant", "apres"):
             con.execute(f"attach '{warehouses / side}.duckdb' as {side} (read_only)")
-        for name, value in variables.items():
-            con.execute(f"set variable {name} = '{value}'")
+        con.execute(f"set variable periode = '{avant.periode}'")
+        con.execute(f"set variable niveau_produit = '{niveau_produit}'")
         for name in TABLES:
             con.execute(f"create temp table {name} as {(QUERIES / f'{name}.sql').read_text(encoding='utf-8')}")
             read = con.execute(f"from {name}")
             columns = [column[0] for column in read.description]
             # A frame would turn ranks that may be missing into floats.
             found[name] = [dict(zip(columns, row, strict=True)) for row in read.fetchall()]
-        marks = ", ".join(f"'{value}' as {name}" for name, value in mark.items())
+        # Each file says by itself what it compares, and whether its numbers are made up.
+        mark = f"'{avant.millesime}' as millesime_avant, '{apres.millesime}' as millesime, '{apres.origin.producteur}' as source"
         for name in FILES:
-            con.execute(f"copy (select *, {marks} from {name}) to '{folder / name}.csv' (header)")
-    return found
+            con.execute(f"copy (select *, {mark} from {name}) to '{folder / name}.csv' (header)")
+    rapport = {
+        "periode": avant.periode,
+        "niveau_produit": niveau_produit,
+        "est_exemple": apres.origin.est_exemple,
+        "source": apres.origin.producteur,
+        "code": empreinte_du_code(),
+        "est_identique": all(flux["cellules_revisees"] == 0 for flux in found["resume"]),
+        "avant": {"millesime": avant.millesime, "archives": _archives(avant.origin)},
+        "apres": {"millesime": apres.millesime, "archives": _archives(apres.origin)},
+        "periodes_ajoutees": [year for year in apres.annees if year not in avant.annees],
+        **{name: found[name] for name in ("resume", *FILES, "trimestres", "codes")},
+    }
+    (folder / "revisions.json").write_text(json.dumps(rapport, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / "index.html").write_text(pages.composer(rapport), encoding="utf-8")
+    return rapport
 
 
 def _archives(origin: Provenance) -> list[dict[str, str]]:

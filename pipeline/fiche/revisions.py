@@ -14,7 +14,7 @@ from pipeline.fiche.textes import compte
 from pipeline.typographie import INSECABLE, de_mois, liste, millions, mois, nombre, pct, periode, trimestres
 
 FLUX = {"export": "Exportations", "import": "Importations"}
-NIVEAUX = (("france", "France entière"), ("region", "Régions"), ("departement", "Départements"))
+NIVEAUX = (("france", "France"), ("region", "régions"), ("departement", "départements"))
 OBJETS = {"partenaires": ("pays", "Partenaires"), "produits": ("produit", "Produits")}
 NATURES = {"departement": "départements", "pays": "partenaires", "produit": "produits"}
 Ligne = dict[str, Any]  # a row of the comparison
@@ -118,14 +118,12 @@ def _trimestres(rapport: Ligne) -> list[str]:
 
 def _reperes(rapport: Ligne) -> list[dict[str, str]]:
     france = {row["flux"]: row for row in rapport["totaux"] if row["niveau"] == "france"}
-    if not france["export"]["valeur_avant_eur"]:
-        return []
     return [
         {
             "ton": flux,
             "libelle": nom,
             "valeur": millions(france[flux]["valeur_eur"]),
-            "precision": _revise(france[flux], "révisées"),
+            "precision": _revise(france[flux]),
         }
         for flux, nom in FLUX.items()
     ] + [
@@ -138,8 +136,8 @@ def _reperes(rapport: Ligne) -> list[dict[str, str]]:
     ]
 
 
-def _revise(row: Ligne, participe: str) -> str:
-    return f"{participe} de {revision(row['revision_eur'], row['revision_pct'])}" if row["revision_eur"] else "inchangées"
+def _revise(row: Ligne) -> str:
+    return f"révisées de {revision(row['revision_eur'], row['revision_pct'])}" if row["revision_eur"] else "inchangées"
 
 
 def _solde(euros: int) -> str:
@@ -153,13 +151,7 @@ def _totaux(rapport: Ligne) -> list[tuple[str, str, list[dict[str, Any]]]]:
         for flux, nom_flux in FLUX.items():
             levels = (niveau, "hors_fiche") if niveau == "france" else (niveau,)
             lignes = [_total(row) for row in rapport["totaux"] if row["niveau"] in levels and row["flux"] == flux]
-            tables.append(
-                (
-                    f"{nom_flux}, {nom[0].lower() + nom[1:]}" if niveau != "france" else f"{nom_flux}, France",
-                    f"{niveau}-{flux}",
-                    lignes,
-                )
-            )
+            tables.append((f"{nom_flux}, {nom}", f"{niveau}-{flux}", lignes))
     return tables
 
 
