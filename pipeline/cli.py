@@ -79,6 +79,26 @@ def verify(
 
 
 @app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="VINTAGE", help="`202502`: one kept vintage …")],
+    after: Annotated[str, typer.Argument(metavar="VINTAGE", help="… and the other; the older one is « before ».")],
+    source: Annotated[str | None, typer.Option(help="The source whose kept archives are compared, as for build.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of the outputs, whose kept archives are read.")] = None,
+    periode: Annotated[
+        str | None, typer.Option(help="`2024`, or `2025T3`. Default: the latest year that was complete at the older vintage.")
+    ] = None,
+) -> None:
+    """Compare a period as known at two vintages: totals, shares, ranks, first partners and goods; JSON, CSV and a page."""
+    from pipeline import revisions
+
+    with _told():
+        given = {name: value for name, value in (("source", source), ("home", home), ("periode", periode)) if value is not None}
+        settings = Settings(**given)
+        folder, rapport = revisions.diff(settings, Paths(settings.home), (before, after))
+    sys.stdout.write(revisions.told(rapport) + f"\nopen {folder / 'index.html'}\n")
+
+
+@app.command()
 def dev(port: Annotated[int, typer.Option(help="Port of the UI, on this machine only.")] = 3000) -> None:
     """Start the Dagster UI: lineage, runs, checks, and launching a département or the country by hand."""
     prepare_command()

@@ -59,6 +59,11 @@ class Paths:
         return self.fiches / "commun"
 
     @property
+    def revisions(self) -> Path:
+        """Comparisons of two vintages, one folder each."""
+        return self.home / "revisions"
+
+    @property
     def index(self) -> Path:
         """The entry page."""
         return self.home / "index.html"

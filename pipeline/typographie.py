@@ -81,9 +81,20 @@ def mois(aaaamm: str) -> str:
     return format_date(date(int(aaaamm[:4]), int(aaaamm[4:]), 1), "MMMM y", locale="fr")
 
 
+def de_mois(aaaamm: str) -> str:
+    """`202508` → `d’août 2025`."""
+    nom = mois(aaaamm)
+    return f"d’{nom}" if nom[0] in "ao" else f"de {nom}"
+
+
 def liste(elements: list[str] | tuple[str, ...]) -> str:
     """`a, b et c`."""
     return " et ".join(filter(None, (", ".join(elements[:-1]), elements[-1]))) if elements else ""
+
+
+def trimestres(codes: str) -> str:
+    """`2024T4 2025T1` → `T4 2024, T1 2025`."""
+    return ", ".join(f"{code[4:]} {code[:4]}" for code in codes.split())
 
 
 def periode(code: str) -> str:
@@ -93,3 +104,8 @@ def periode(code: str) -> str:
     annee, trimestre = int(code[:4]), int(code[5])
     debut = f"T1 {annee}" if trimestre == 4 else f"T{trimestre + 1} {annee - 1}"
     return f"4{INSECABLE}derniers trimestres, {debut}–T{trimestre} {annee}"
+
+
+def compte(nb: int, singulier: str, pluriel: str) -> str:
+    """`1 produit`, `76 produits`."""
+    return f"{nombre(nb)}{INSECABLE}{singulier if nb < 2 else pluriel}"

@@ -1,7 +1,7 @@
 """Bundles made again from the archives they name, in a place of their own, and compared: what holds, and what does not.
 
 Add here: another output that can be made again. Keep out: how two copies are compared (`fiche/ecarts.py`), and any code
-that makes a fiche: it is the one of every run (`archive/`, `dbt.py`, `charts/`, `fiche/`), else nothing would be proved.
+that makes a fiche: it is the one of every run (`archive/`, `warehouse.py`, `charts/`, `fiche/`), else nothing would be proved.
 The kept archives are read, and nothing is written but a temporary folder. What a bundle says of itself decides what is
 made again (archives, period, level of the goods); it is then compared like all the rest.
 """
@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import dbt
-from pipeline.archive import tables
+from pipeline import warehouse
 from pipeline.archive.inspect import digest, inspect
 from pipeline.archive.store import Kept, entries
 from pipeline.charts.draw import draw
@@ -194,19 +193,14 @@ def _make(claims: list[Claim], kept_in: Paths, paths: Paths) -> _Made:
     with stage(f"Archives ({len(first.releases)})"):
         kept = archives(first, kept_in.raw)
     wanted = {claim.periode for claim in claims}
-    with stage("Lignes"):
-        # The settings check the claim's values as they check an operator's.
-        settings = {
-            periode: Settings(
-                home=paths.home, periode=periode, niveau_produit=first.niveau_produit, logo=first.logo, source="example"
-            )
-            for periode in sorted(wanted)
-        }
-        releases = tables.build(
-            kept, paths.raw_tables, lambda found: [tables.choose_period(found, periode) for periode in sorted(wanted)]
+    # The settings check the claim's values as they check an operator's.
+    settings = {
+        periode: Settings(
+            home=paths.home, periode=periode, niveau_produit=first.niveau_produit, logo=first.logo, source="example"
         )
-    with stage("Entrepôt (dbt)"):
-        dbt.build(paths, first.niveau_produit, first.periode)
+        for periode in sorted(wanted)
+    }
+    releases = warehouse.build(kept, paths, first.niveau_produit, list(settings))
     made = _Made(paths, {}, {})
     for periode, chosen in settings.items():
         marts = Marts(paths.marts, periode)

@@ -4,12 +4,14 @@ Add here: another headline column. Keep out: looks (`templates/`), statistics (S
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline.fiche import textes
+from pipeline.archive.store import write_whole
+from pipeline.fiche import parutions, revisions, textes
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contexte import lignes
 from pipeline.fiche.page import gabarits
@@ -18,20 +20,35 @@ from pipeline.outputs import writing
 from pipeline.territoires import FRANCE, Territoire, departements, regions
 from pipeline.typographie import millions
 
+SECTION = re.compile(r'<section id="revisions".*?</section>', re.DOTALL)
+
 
 def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, provenance: Provenance) -> int:
-    """Write the index at `path` and return how many fiches it links to.
+    """Write the index at `path`, with the page and feed of releases beside it, and return how many fiches it links to.
 
     `reperes` holds the rows of all territories for the period; a fiche is linked to when its bundle is under
     `fiches`/<periode> and was made from the same archives. Raises OutputError.
     """
     page, linked = composer(path.parent, fiches, periode, reperes, provenance)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.part")
-        aside.write_text(page, encoding="utf-8")
-        aside.replace(path)
+        write_whole(path, page)
+        parutions.ecrire(path.parent, provenance)
     return linked
+
+
+def actualiser(path: Path) -> None:
+    """Bring the list of comparisons in the index at `path` up to date, if there is an index; the rest is of the last run."""
+    if path.is_file():
+        page = path.read_text(encoding="utf-8")
+        write_whole(path, SECTION.sub(lambda found: _section(path.parent, "parutions.html" in found[0]), page))
+
+
+def _section(racine: Path, has_parutions: bool) -> str:
+    return (
+        gabarits()
+        .get_template("comparaisons.html.j2")
+        .render(comparaisons=revisions.comparaisons(racine), has_parutions=has_parutions)
+    )
 
 
 def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, provenance: Provenance) -> tuple[str, int]:
@@ -45,6 +62,7 @@ def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, pr
         rows = [made[t.cle] for t in membres if t.cle in made]
         if rows:
             groupes.append((region.nom, region.slug, rows))
+    has_parutions = parutions.depot(racine, provenance) is not None
     page = (
         gabarits()
         .get_template("index.html.j2")
@@ -53,6 +71,8 @@ def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, pr
             provenance=provenance,
             groupes=groupes,
             commun=_relatif(fiches / "commun", racine),
+            has_parutions=has_parutions,
+            revisions=_section(racine, has_parutions),
             exemple=textes.insecables(textes.exemple().replace("Cette fiche est faite", "Ces fiches sont faites")),
         )
     )

@@ -52,7 +52,7 @@ def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None, 
     Raises RenderError (a figure is missing, the compiler refuses) or OutputError (the disk).
     """
     final = fiches / fiche.periode / fiche.territoire.slug
-    with _mis_en_place(final) as aside:
+    with mis_en_place(final) as aside:
         svgs, specs, tailles, dessinees = {}, {}, {}, []
         for illustration in fiche.illustrations:
             source = figures / illustration.dossier / illustration.sujet
@@ -240,7 +240,7 @@ def _poser(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _mis_en_place(final: Path) -> Iterator[Path]:
+def mis_en_place(final: Path) -> Iterator[Path]:
     """A folder aside, which takes the place of `final` when all went well; else `final` is left as it was."""
     aside = final.with_name(f".{final.name}.part")  # one run at a time holds the outputs: a killed one's is cleared
     former = final.with_name(f".{final.name}.ancien")
@@ -263,10 +263,10 @@ def _mis_en_place(final: Path) -> Iterator[Path]:
         shutil.rmtree(former, ignore_errors=True)
     except OSError as error:
         raise OutputError(
-            f"The bundle of {final.name} was to be written; the system answered: {error.strerror}.",
+            f"The folder {final.name} was to be written; the system answered: {error.strerror}.",
             where=str(error.filename or final),
             cause="a disk that is full or read-only, or a folder of another user",
-            remedy="free some space or choose another folder with COMEX_HOME, then run again; the former bundle is still there",
+            remedy="free some space or choose another folder with COMEX_HOME, then run again; the former one is still there",
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

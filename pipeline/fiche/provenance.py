@@ -89,9 +89,9 @@ def origine_lisible(origine: str) -> str:
 
 @cache
 def empreinte_du_code() -> str:
-    """First 12 digits of the sha256 of all code that makes a fiche, Python, templates and SQL: another one, other bytes."""
+    """First 12 digits of the sha256 of all code that makes an output, Python, templates and SQL: another one, other bytes."""
     sources = [path for path in (ROOT / "pipeline").rglob("*.*") if path.suffix in (".py", ".j2", ".css", ".js", ".typ")]
-    for room in ("models", "macros", "seeds"):
+    for room in ("models", "macros", "seeds", "analyses"):
         sources += (path for path in (ROOT / "dbt_project" / room).rglob("*.*") if path.suffix in (".sql", ".csv", ".yml"))
     digest = hashlib.sha256()
     for path in sorted(sources, key=lambda path: path.relative_to(ROOT).as_posix()):
