@@ -64,6 +64,16 @@ class Paths:
         return self.home / "index.html"
 
     @property
+    def qualite(self) -> Path:
+        """The page of checks; beside it the same as JSON."""
+        return self.home / "qualite.html"
+
+    @property
+    def rapports(self) -> Path:
+        """Reports, in French, on releases that drifted: refused, or kept with a warning."""
+        return self.home / "rapports"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's own storage (DAGSTER_HOME)."""
         return self.home / "dagster"
