@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import duckdb
 from filelock import FileLock
 
 from pipeline.errors import DataError
@@ -66,6 +68,13 @@ def build(paths: Paths, niveau_produit: str, periode: str) -> None:
     """`dbt build` without Dagster. Raises DataError with dbt's last lines when a model or a test fails."""
     with building(paths):
         _run(build_arguments(niveau_produit, periode), environment(paths))
+
+
+def offenders(paths: Paths, test: str, limit: int) -> list[dict[str, Any]]:
+    """The first rows that a failed test found: its SQL, as compiled, asked again once dbt has left the warehouse."""
+    sql = next((paths.warehouse / "dbt" / "compiled").rglob(f"{test}.sql")).read_text(encoding="utf-8")
+    with duckdb.connect(str(paths.warehouse / "comex.duckdb"), read_only=True) as con:
+        return con.execute(f"select * from ({sql}\n) limit {limit}").df().to_dict("records")  # pyright: ignore[reportReturnType]
 
 
 def _run(arguments: list[str], variables: dict[str, str]) -> None:

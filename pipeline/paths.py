@@ -53,6 +53,10 @@ class Paths:
         """The bundles, by period."""
         return self.home / "fiches"
 
+    def periodes(self) -> list[str]:
+        """The periods of which there are bundles."""
+        return sorted(folder.name for folder in self.fiches.glob("20*") if folder.is_dir())
+
     @property
     def commun(self) -> Path:
         """What all HTML fiches share: plotly.js, fonts, style."""

@@ -12,7 +12,6 @@ from pipeline.archive import compare, drift, rapport, rows, store, tables
 from pipeline.archive.drift import Drift
 from pipeline.archive.fetch import WITHDRAWN, Offer, Validators
 from pipeline.archive.inspect import UNDATED, Received, digest, inspect
-from pipeline.archive.rapport import Recu
 from pipeline.archive.store import Kept
 from pipeline.errors import ComexError, OutputError, ReleaseError
 from pipeline.outputs import writing
@@ -133,9 +132,10 @@ def _take_one(
             raise
         if received and not before:
             before = drift.standing(received, folder, paths.raw_tables)
-        recu = Recu(offer.name, offer.origin, path, received.contents if received else None)
+        recu = rapport.recu(offer.name, offer.origin, path, received.contents if received else None)
+        report = rapport.chemin(paths.rapports, recu)
         with writing(paths.rapports):
-            report = rapport.ecrire(paths.rapports, recu, [error], bloque=True, en_place=before, periodes=_published(paths))
+            rapport.ecrire(report, recu, [error], bloque=True, en_place=before, periodes=paths.periodes())
         raise _told_of(error, report) from error
     finally:
         if offer.path is None and path:
@@ -144,12 +144,13 @@ def _take_one(
 
 def _reported(received: Received, offer: Offer, changes: list[Drift], before: drift.Before, paths: Paths) -> ComexError | None:
     """Write the report on an arrival that was kept and drifted, and say so; else take away the one of its refusal."""
-    recu = Recu(offer.name, offer.origin, received.path, received.contents)
+    recu = rapport.recu(offer.name, offer.origin, received.path, received.contents)
+    report = rapport.chemin(paths.rapports, recu)
     if not changes:
-        rapport.chemin(paths.rapports, recu).unlink(missing_ok=True)
+        report.unlink(missing_ok=True)
         return None
     with writing(paths.rapports):
-        report = rapport.ecrire(paths.rapports, recu, changes, bloque=False, en_place=before, periodes=_published(paths))
+        rapport.ecrire(report, recu, changes, bloque=False, en_place=before, periodes=paths.periodes())
     told = "; ".join(f"{change.check}: {change.facts}" for change in changes)
     return ReleaseError(
         f"{offer.name} was expected to resemble the former release; it is kept, and differs: {told}.",
@@ -166,11 +167,6 @@ def _told_of(error: ComexError, report: Path) -> ComexError:
     return type(error)(
         error.expected_found, where=where, cause=error.cause, remedy=error.remedy, check=error.check, facts=error.facts
     )
-
-
-def _published(paths: Paths) -> list[str]:
-    """The periods of which there are fiches."""
-    return sorted(folder.name for folder in paths.fiches.glob("20*") if folder.is_dir())
 
 
 def _receive(path: Path, offer: Offer) -> Received:

@@ -143,58 +143,62 @@ TABLES = {  # facts that are printed as a table: its title and columns
 
 @dataclass(frozen=True)
 class Recu:
-    """What was received: `path` where there is a file, `contents` where the archive could be opened."""
+    """What was received, as far as it is known: no size and no sha256 without a file, no flow of what could not be opened."""
 
     nom: str
     origine: str
-    path: Path | None = None
-    contents: Contents | None = None
-    sha256: str = ""
+    millesime: str = ""  # AAAAMM
     taille: int = 0
+    sha256: str = ""
+    flux: str = ""  # export, import
+    membre: str = ""  # the data member
 
     def faits(self) -> list[tuple[str, str]]:
         """Terms and values for the head of the report."""
-        taille = self.taille or (self.path.stat().st_size if self.path else 0)
-        lus = self.contents
         return [
             ("Archive", self.nom),
             ("Provenance", self.origine),
-            ("Taille", f"{nombre(taille)}{INSECABLE}octets" if taille else "aucun fichier gardé"),
-            ("SHA-256", self.sha256 or (digest(self.path) if self.path else "–")),
+            ("Taille", f"{nombre(self.taille)}{INSECABLE}octets" if self.taille else "aucun fichier gardé"),
+            ("SHA-256", self.sha256 or "–"),
             ("Millésime", mois(self.millesime) if self.millesime else "inconnu"),
-            *(
-                [("Flux", "exportations" if lus.flux == "E" else "importations"), ("Fichier de données", lus.data_member)]
-                if lus
-                else []
-            ),
+            *([("Flux", f"{self.flux}ations")] if self.flux else []),
+            *([("Fichier de données", self.membre)] if self.membre else []),
         ]
 
-    @property
-    def millesime(self) -> str:
-        """AAAAMM, of the contents, else of the name; empty when neither tells."""
-        found = VINTAGE.search(self.nom)
-        return self.contents.vintage if self.contents else found[1] if found else ""
+
+def recu(nom: str, origine: str, path: Path | None, contents: Contents | None) -> Recu:
+    """The facts of the bytes at `path`, if there are any; `contents` if they could be opened."""
+    found = VINTAGE.search(nom)
+    return Recu(
+        nom,
+        origine,
+        contents.vintage if contents else found[1] if found else "",
+        path.stat().st_size if path else 0,
+        digest(path) if path else "",
+        {"E": "export", "I": "import"}[contents.flux] if contents else "",
+        contents.data_member if contents else "",
+    )
 
 
-def chemin(folder: Path, recu: Recu) -> Path:
-    """Where the report on an archive is, or would be."""
+def chemin(folder: Path, recu: Recu, suite: str = "") -> Path:
+    """Where the report on an archive is, or would be; `suite` tells apart the one that another stage writes."""
     nom = re.sub(r"[^\w.-]+|\.\.+", "-", Path(recu.nom).stem)[-120:]
-    return folder / f"{recu.millesime or 'sans-date'}-{nom}.html"
+    return folder / f"{recu.millesime or 'sans-date'}-{nom}{suite}.html"
 
 
 def ecrire(
-    folder: Path,
+    path: Path,
     recu: Recu,
     constats: Iterable[Drift | ComexError],
     *,
     bloque: bool,
-    en_place: Before,
-    periodes: Iterable[str] = (),
-) -> Path:
-    """Write the report to `folder` and return its path.
+    en_place: Before | None,
+    periodes: Iterable[str],
+) -> None:
+    """Write the report to `path` (see `chemin`).
 
-    `constats`: what was found (ComexErrors with a `check`); `en_place`: what the kept archives go on giving; `periodes`:
-    those whose fiches are there.
+    `constats`: what was found (ComexErrors with a `check`); `en_place`: what the kept archives gave before it, where
+    that is known; `periodes`: those whose fiches are there.
     """
     page = (
         Environment(
@@ -213,12 +217,13 @@ def ecrire(
             en_place=[
                 (quarter, kept.name, mois(kept.contents.vintage), nombre(fact["lignes"]), euros(fact["valeur_eur"]))
                 for quarter, (kept, fact) in sorted(en_place.items())
-            ],
+            ]
+            if en_place is not None
+            else None,
             periodes=list(periodes),
         )
     )
-    write_whole(chemin(folder, recu), page)
-    return chemin(folder, recu)
+    write_whole(path, page)
 
 
 def _constat(constat: Drift | ComexError) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from pipeline import charts
-from pipeline.charts.draw import Drawn, code_version, draw, told_failures
+from pipeline.charts.draw import Drawn, code_version, draw, failures, told_failures
 from pipeline.charts.preview import shown
+from pipeline.controles import FIGURES
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
+from pipeline.defs.qualite import offending, specs
 from pipeline.defs.resources import Workspace
 from pipeline.progress import track
 from pipeline.territoires import FRANCE, Territoire, departements, regions
@@ -25,22 +27,15 @@ def chart_key(sujet: str) -> dg.AssetKey:
     return dg.AssetKey(["charts", sujet.replace("-", "_")])
 
 
-def gate(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The check between charts and fiches. It does not block: the fiches of the other territories are made all the same."""
-    return dg.AssetCheckSpec(
-        "every_figure_is_drawn", asset=asset, description="Every figure that has something to show left its SVG, PNG and data."
-    )
-
-
 def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
-    """Names the figures that failed and why."""
-    failures = told_failures(drawn)
+    """Names the figures that failed and why. It does not block: the fiches of the other territories are made all the same."""
+    told = told_failures(drawn)
     return dg.AssetCheckResult(
-        check_name="every_figure_is_drawn",
+        check_name=FIGURES,
         asset_key=asset,
-        passed=not failures,
-        description=failures or None,
-        metadata={"figures": len(drawn), "offenders": dg.MetadataValue.md(failures or "none")},
+        passed=not told,
+        description=told or None,
+        metadata={"figures": len(drawn)} | offending(failures(drawn)),
     )
 
 
@@ -65,7 +60,7 @@ def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable
         )
         for sujet in charts.SUJETS
     ],
-    check_specs=[gate(chart_key(sujet)) for sujet in charts.SUJETS],
+    check_specs=specs(*(chart_key(sujet).to_user_string() for sujet in charts.SUJETS)),
     partitions_def=DEPARTEMENTS,
     backfill_policy=ONE_RUN,
     can_subset=True,
@@ -98,7 +93,7 @@ def departement_charts(
     kinds={"plotly"},
     description="Figures of the 18 régions and of France.",
     code_version=code_version(charts.SUJETS),
-    check_specs=[gate(NATIONAL)],
+    check_specs=specs("charts/national"),
     backfill_policy=ONE_RUN,
 )
 def national_charts(workspace: Workspace) -> dg.MaterializeResult:

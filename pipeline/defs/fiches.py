@@ -6,10 +6,13 @@ Add here: another thing that is made of bundles. Keep out: what a fiche says or 
 import dagster as dg
 
 from pipeline.charts import SUJETS
+from pipeline.controles import BUNDLES
+from pipeline.defs import qualite
 from pipeline.defs.charts import NATIONAL, chart_key
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
+from pipeline.defs.qualite import offending, specs
 from pipeline.defs.resources import Workspace, told
-from pipeline.fiche import index
+from pipeline.fiche import index, lot
 from pipeline.fiche.bind import Bound, bind, told_failures
 from pipeline.progress import track
 from pipeline.territoires import FRANCE, Territoire, departements, regions
@@ -26,6 +29,16 @@ def _bind(workspace: Workspace, territoires: list[Territoire], label: str) -> li
     return bound
 
 
+def _whole(workspace: Workspace, bound: list[Bound], asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """The check between fiches and index."""
+    folder = workspace.paths.fiches / workspace.period()
+    faults = [fault for item in bound if item.erreur is None for fault in lot.defauts(folder / item.territoire.slug)]
+    words = f"{len(faults)} faults in {len(bound)} bundles, the first: {faults[0]}" if faults else None
+    return dg.AssetCheckResult(
+        check_name=BUNDLES, asset_key=asset, passed=not faults, description=words, metadata=offending(faults)
+    )
+
+
 def _write_index(workspace: Workspace) -> int:
     marts = workspace.marts_to_publish()
     return index.ecrire(workspace.paths.index, workspace.paths.fiches, marts.periode, marts.reperes, workspace.provenance())
@@ -40,6 +53,7 @@ def _write_index(workspace: Workspace) -> int:
     group_name="fiches",
     kinds={"pdf", "html"},
     description="Bundles of the 18 régions and of France.",
+    check_specs=specs("fiches/national"),
     backfill_policy=ONE_RUN,
 )
 def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
@@ -48,7 +62,8 @@ def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
         bound = _bind(workspace, [*regions().values(), FRANCE], "Fiches nationales")
     if failures := told_failures(bound):
         raise dg.Failure(failures, allow_retries=False)
-    return dg.MaterializeResult(metadata={"fiches": len(bound), "path": dg.MetadataValue.path(workspace.paths.fiches)})
+    metadata = {"fiches": len(bound), "path": dg.MetadataValue.path(workspace.paths.fiches)}
+    return dg.MaterializeResult(metadata=metadata, check_results=[_whole(workspace, bound, FICHES_NATIONAL)])
 
 
 @dg.asset(
@@ -62,9 +77,10 @@ def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
     group_name="fiches",
     kinds={"pdf", "html"},
     description="The bundle of each département: PDF, HTML, figures, data, manifest.",
+    check_specs=specs("fiches/departement"),
     backfill_policy=ONE_RUN,
 )
-def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) -> None:
+def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     """Write the bundles of the partitions of this run.
 
     Where some fail, the others are made and recorded all the same; then the run fails, naming the bad ones.
@@ -76,7 +92,9 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
             for made in (item.territoire.code for item in bound if item.erreur is None):
                 context.log_event(dg.AssetMaterialization(FICHES, partition=made, metadata={"path": folder}))
             raise dg.Failure(failures, allow_retries=False)
-        context.add_output_metadata({"fiches": len(bound), "path": folder})
+        return dg.MaterializeResult(
+            metadata={"fiches": len(bound), "path": folder}, check_results=[_whole(workspace, bound, FICHES)]
+        )
 
 
 @dg.asset(
@@ -87,8 +105,9 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
     description="The entry page: territories by région with their headline figures and links.",
     backfill_policy=ONE_RUN,
 )
-def entry_page(workspace: Workspace) -> dg.MaterializeResult:
-    """Write index.html for the bundles that are there."""
+def entry_page(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+    """Write index.html for the bundles that are there, and the page of checks."""
     with told(workspace.paths):
         listed = _write_index(workspace)
+        qualite.write(context.instance)
     return dg.MaterializeResult(metadata={"fiches": listed, "path": dg.MetadataValue.path(workspace.paths.index)})
