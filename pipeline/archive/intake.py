@@ -28,6 +28,7 @@ BLOCKING = {
     "has_exactly_one_data_member": "Each archive holds one data member, under a name the customs use.",
     "has_ten_fields": "Every row has ten fields.",
     **{name: f"Every row has {expected}." for name, (_, expected, _) in rows.VERDICTS.items()},
+    "has_no_header": "No row is a header.",
     drift.ROWS: "Each quarter has about as many rows as the former release gave it (COMEX_ECART_LIGNES_MAX_PCT).",
     "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
 }

@@ -255,6 +255,8 @@ def _imprime(fact: Any) -> str:
 
 
 def _cellule(cell: Any) -> str:
+    if cell in (None, "") or cell != cell:
+        return "–"
     if isinstance(cell, float):
         return pct(cell, signe=True)
-    return nombre(cell) if isinstance(cell, int) else str(cell) or "–"
+    return nombre(cell) if isinstance(cell, int) else str(cell)

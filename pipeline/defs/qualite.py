@@ -76,7 +76,7 @@ def _passage(instance: dg.DagsterInstance, run_id: str) -> qualite.Passage:
         record.dagster_run.job_name,
         record.create_timestamp.replace(tzinfo=UTC).isoformat(timespec="seconds"),
         facts.get("periode", ""),
-        [dict(row.data) for row in facts.get("archives", [])],
+        qualite.lignes(facts.get("archives")),
         facts.get("versions", {}),
         [event.step_key or "" for event in events if event.event_type == Type.STEP_FAILURE],
         list({(etat.actif, etat.nom): etat for etat in etats}.values()),

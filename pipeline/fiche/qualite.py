@@ -6,6 +6,7 @@ was, unlike all that describes data, and no bundle depends on it.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -62,7 +63,7 @@ class Passage:
     def jour(self) -> str:
         """When it began, as readers in France say it."""
         debut = datetime.fromisoformat(self.debut).astimezone(HEURE)
-        return f"{jour(debut.date())} à {debut:%H}\u00a0h\u00a0{debut:%M}"
+        return f"{jour(debut.date())} à {debut.hour}\u00a0h\u00a0{debut:%M}"
 
 
 def passe(dit: Any) -> bool:
@@ -82,9 +83,14 @@ def etat(dit: Any, portee: str) -> Etat:
         passe=dit.passed,
         gravite=dit.severity.value.lower(),
         nombre=None if dit.passed else metadata.get("found", metadata.get("dagster_dbt/failed_row_count")),
-        exemples=[dict(row.data) for row in metadata.get("offenders", [])],
+        exemples=lignes(metadata.get("offenders")),
         message=dit.description or "",
     )
+
+
+def lignes(tableau: Any) -> list[dict[str, Any]]:
+    """The rows of a table that Dagster recorded, in the order of its columns; none of None."""
+    return [{c.name: row.data[c.name] for c in tableau.schema.columns} for row in tableau.records] if tableau else []
 
 
 def portee(etiquettes: Mapping[str, str]) -> str:
@@ -93,7 +99,7 @@ def portee(etiquettes: Mapping[str, str]) -> str:
     return "–".join(filter(None, dict.fromkeys(bornes))) or etiquettes.get("dagster/partition", "")
 
 
-def propre(lignes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def propre(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The first rows at fault, as Dagster takes them: text, numbers, booleans, nothing."""
 
     def cellule(valeur: Any) -> Any:
@@ -101,7 +107,7 @@ def propre(lignes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             return None
         return valeur if isinstance(valeur, str | int | float) else str(valeur)
 
-    return [{str(cle): cellule(valeur) for cle, valeur in ligne.items()} for ligne in lignes[:EXEMPLES]]
+    return [{str(cle): cellule(valeur) for cle, valeur in ligne.items()} for ligne in rows[:EXEMPLES]]
 
 
 def ecrire(paths: Paths, site: Passage | None, arrete: Passage | None, controles: Iterable[Controle]) -> None:
@@ -167,17 +173,17 @@ def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, pat
 
 def _lisible(passage: Passage, par_nom: dict[tuple[str, str], Controle]) -> dict[str, Any]:
     """A run as the template prints it: its head, and its checks by stage, those that failed first in each."""
-    lignes: dict[str, list[dict[str, Any]]] = {nom: [] for nom in ETAPES.values()}
+    etapes: dict[str, list[dict[str, Any]]] = {nom: [] for nom in ETAPES.values()}
     for etat in sorted(passage.etats, key=lambda etat: (etat.passe is not False, etat.passe is not None, etat.actif, etat.nom)):
         controle = par_nom.get((etat.nom, etat.actif))
-        lignes[etape(etat.actif)].append(
+        etapes[etape(etat.actif)].append(
             {
                 "phrase": controle.phrase if controle else etat.nom,
                 "nom": etat.nom,
                 "actif": etat.actif,
                 "portee": etat.portee,
                 "gravite": GRAVITES[etat.gravite or (controle.gravite if controle else "error")],
-                "etat": ETATS[etat.passe],
+                "etat": _verdict(etat),
                 "nombre": nombre(etat.nombre) if etat.nombre else "",
                 "exemples": _tableau(etat.exemples[:EXEMPLES]),
                 "reste": nombre(etat.nombre - EXEMPLES) if etat.nombre and etat.nombre > EXEMPLES else "",
@@ -197,26 +203,32 @@ def _lisible(passage: Passage, par_nom: dict[tuple[str, str], Controle]) -> dict
         ],
         "versions": " · ".join(f"{nom} {version}" for nom, version in passage.versions.items()),
         "echecs": liste(passage.echecs),
-        "etapes": {nom: rows for nom, rows in lignes.items() if rows},
+        "etapes": {nom: rows for nom, rows in etapes.items() if rows},
         "bilan": _bilan(passage.etats),
     }
 
 
 def _bilan(etats: list[Etat]) -> list[tuple[str, str, str]]:
     """The head's figures: number, what of, tone."""
-    comptes = {
-        ("réussis", "excedent"): sum(etat.passe is True for etat in etats),
-        ("avertissements", "avertissement"): sum(etat.passe is False and etat.gravite == "warn" for etat in etats),
-        ("en échec", "deficit"): sum(etat.passe is False and etat.gravite != "warn" for etat in etats),
-        ("non exécutés", "neutre"): sum(etat.passe is None for etat in etats),
-    }
-    return [(nombre(compte), quoi, ton if compte else "neutre") for (quoi, ton), compte in comptes.items()]
+    comptes = Counter(_verdict(etat) for etat in etats)
+    tons = {"réussi": "excedent", "à vérifier": "avertissement", "échec": "deficit", "non exécuté": "neutre"}
+    pluriels = {"réussi": "réussis", "échec": "échecs", "non exécuté": "non exécutés"}
+    return [
+        (nombre(comptes[mot]), pluriels.get(mot, mot) if comptes[mot] > 1 else mot, ton if comptes[mot] else "neutre")
+        for mot, ton in tons.items()
+    ]
+
+
+def _verdict(etat: Etat) -> str:
+    """The state in a word: a warning that failed asks for a look, it stopped nothing."""
+    return "à vérifier" if etat.passe is False and etat.gravite == "warn" else ETATS[etat.passe]
 
 
 def _tableau(exemples: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]] | None:
     """Heads and cells, whole numbers grouped by thousands, without the columns that are empty throughout."""
     colonnes = [cle for cle in (exemples[0] if exemples else {}) if any(ligne.get(cle) not in (None, "") for ligne in exemples)]
-    return (colonnes, [[_cellule(cle, ligne.get(cle)) for cle in colonnes] for ligne in exemples]) if colonnes else None
+    titres = [cle.replace("_eur", " (€)").replace("_pct", " (%)").replace("_", " ") for cle in colonnes]
+    return (titres, [[_cellule(cle, ligne.get(cle)) for cle in colonnes] for ligne in exemples]) if colonnes else None
 
 
 def _cellule(colonne: str, valeur: Any) -> str:
