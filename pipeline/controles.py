@@ -8,6 +8,7 @@ stands alone (its own `meta.phrase`), rules and thresholds. `docs/controles.md` 
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,6 +146,12 @@ def python() -> list[Controle]:
             for maille in ("departement", "national")
         ),
     ]
+
+
+@cache
+def est_bloquant(nom: str) -> bool:
+    """The severity of a Python check, by its name."""
+    return next(controle.gravite == "error" for controle in python() if controle.nom == nom)
 
 
 def dbt(manifest: Path) -> list[Controle]:

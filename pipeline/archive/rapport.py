@@ -226,6 +226,11 @@ def ecrire(
     write_whole(path, page)
 
 
+def premieres(error: ComexError) -> list[dict[str, Any]]:
+    """The first lines at fault that a refusal quotes."""
+    return [{"ligne": line, "contenu": text} for line, text in error.facts.get("premieres", [])]
+
+
 def _constat(constat: Drift | ComexError) -> dict[str, Any]:
     texte = TEXTES[str(constat.check)]
     lists = {name for name, fact in constat.facts.items() if isinstance(fact, list)}

@@ -12,7 +12,7 @@ from pipeline.charts.draw import Drawn, code_version, draw, failures, told_failu
 from pipeline.charts.preview import shown
 from pipeline.controles import FIGURES
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
-from pipeline.defs.qualite import offending, specs
+from pipeline.defs.qualite import result, specs
 from pipeline.defs.resources import Workspace
 from pipeline.progress import track
 from pipeline.territoires import FRANCE, Territoire, departements, regions
@@ -29,14 +29,7 @@ def chart_key(sujet: str) -> dg.AssetKey:
 
 def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
     """Names the figures that failed and why. It does not block: the fiches of the other territories are made all the same."""
-    told = told_failures(drawn)
-    return dg.AssetCheckResult(
-        check_name=FIGURES,
-        asset_key=asset,
-        passed=not told,
-        description=told or None,
-        metadata={"figures": len(drawn)} | offending(failures(drawn)),
-    )
+    return result(FIGURES, asset, told_failures(drawn), failures(drawn), figures=len(drawn))
 
 
 def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable[str], label: str) -> Iterator[Drawn]:

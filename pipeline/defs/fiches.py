@@ -10,7 +10,7 @@ from pipeline.controles import BUNDLES
 from pipeline.defs import qualite
 from pipeline.defs.charts import NATIONAL, chart_key
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
-from pipeline.defs.qualite import offending, specs
+from pipeline.defs.qualite import result, specs
 from pipeline.defs.resources import Workspace, told
 from pipeline.fiche import index, lot
 from pipeline.fiche.bind import Bound, bind, told_failures
@@ -33,10 +33,7 @@ def _whole(workspace: Workspace, bound: list[Bound], asset: dg.AssetKey) -> dg.A
     """The check between fiches and index."""
     folder = workspace.paths.fiches / workspace.period()
     faults = [fault for item in bound if item.erreur is None for fault in lot.defauts(folder / item.territoire.slug)]
-    words = f"{len(faults)} faults in {len(bound)} bundles, the first: {faults[0]}" if faults else None
-    return dg.AssetCheckResult(
-        check_name=BUNDLES, asset_key=asset, passed=not faults, description=words, metadata=offending(faults)
-    )
+    return result(BUNDLES, asset, lot.dits(faults), faults, fiches=len(bound))
 
 
 def _write_index(workspace: Workspace) -> int:

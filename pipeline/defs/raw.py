@@ -10,10 +10,10 @@ from functools import partial
 import dagster as dg
 
 from pipeline import controles
-from pipeline.archive import intake, tables
+from pipeline.archive import intake, rapport, tables
 from pipeline.archive.intake import BLOCKING
 from pipeline.defs.partitions import ONE_RUN
-from pipeline.defs.qualite import offending, specs
+from pipeline.defs.qualite import result, specs
 from pipeline.defs.resources import Workspace, told
 from pipeline.errors import ComexError
 from pipeline.fiche.provenance import versions
@@ -28,19 +28,6 @@ TABLES = {
 QUARTERLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=100), fail_window=timedelta(days=130))
 ARCHIVES = dg.AssetKey(["raw", "archives"])
 ECHANGES = dg.AssetKey(["raw", "echanges"])
-
-
-def _result(name: str, asset: dg.AssetKey, told: str, severity=dg.AssetCheckSeverity.WARN, facts=None) -> dg.AssetCheckResult:
-    """It passes when there is nothing to tell."""
-    lines = [{"ligne": line, "contenu": text} for line, text in (facts or {}).get("premieres", [])]
-    return dg.AssetCheckResult(
-        check_name=name,
-        asset_key=asset,
-        passed=not told,
-        severity=severity,
-        description=told or None,
-        metadata=offending(lines, (facts or {}).get("lignes")),
-    )
 
 
 @dg.multi_asset(
@@ -73,13 +60,13 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
                 releases = tables.build(taken.kept, paths.raw_tables, accept, settings.vintage)
         except ComexError as error:
             if error.check in BLOCKING:
-                yield _result(error.check, ECHANGES, str(error), dg.AssetCheckSeverity.ERROR, error.facts)
+                yield result(error.check, ECHANGES, str(error), rapport.premieres(error))
             raise
     for name in BLOCKING:
-        yield _result(name, ECHANGES, "", dg.AssetCheckSeverity.ERROR)
-    yield _result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
-    yield _result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
-    yield _result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))
+        yield result(name, ECHANGES, "")
+    yield result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
+    yield result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
+    yield result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))
     yield dg.MaterializeResult(
         ARCHIVES,
         metadata={

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
-from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from pipeline import dbt as dbt_call
 from pipeline.defs.partitions import ONE_RUN
-from pipeline.defs.qualite import offending, specs
+from pipeline.defs.qualite import offending, result, specs
 from pipeline.defs.resources import Workspace, told
 from pipeline.fiche.qualite import EXEMPLES, rapporter_codes
 from pipeline.marts import row_count
-from pipeline.paths import Paths
 from pipeline.progress import stage
 
 
@@ -35,22 +33,13 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
                     failed.append(event)  # told once dbt is gone: as long as it lives nobody else reads the warehouse
                     continue
                 if isinstance(event, dg.Output) and event.output_name.startswith("mart_"):
-                    event = event.with_metadata(
-                        {**event.metadata, "dagster/row_count": row_count(paths.marts, event.output_name)}
-                    )
+                    count = row_count(paths.marts, event.output_name)
+                    event = event.with_metadata({**event.metadata, "dagster/row_count": count})
                 yield event
-        except DagsterDbtCliRuntimeError:
-            yield from (_with_rows(result, paths) for result in failed)
-            raise
-        yield from (_with_rows(result, paths) for result in failed)
-
-
-def _with_rows(result: dg.AssetCheckResult, paths: Paths) -> dg.AssetCheckResult:
-    """The result of a dbt test that failed, with the first rows that it found."""
-    found = int(str(getattr(result.metadata.get("dagster_dbt/failed_row_count"), "value", 0)))
-    rows = dbt_call.offenders(paths, str(result.check_name), EXEMPLES)
-    words = f"{result.check_name}: {found:,} rows found" + (f", the first: {rows[0]}" if rows else "")
-    return result._replace(description=words, metadata={**result.metadata, **offending(rows, found)})
+        finally:
+            for each in failed:
+                words, rows = dbt_call.offenders(paths, str(each.check_name), EXEMPLES)
+                yield each._replace(description=words, metadata={**each.metadata, **offending(rows)})
 
 
 CHECKS = specs("mart_national_plausibilite", "mart_national_quarantaine")
@@ -64,11 +53,4 @@ def figures_are_plausible(workspace: Workspace) -> Iterator[dg.AssetCheckResult]
     for spec in CHECKS:
         words, rows = marts.offenders(spec.name, limit)
         severe = spec.blocking and marts.quarantine_exceeds(limit)
-        yield dg.AssetCheckResult(
-            check_name=spec.name,
-            asset_key=spec.asset_key,
-            passed=not words,
-            severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
-            description=words or spec.description,
-            metadata=offending(rows),
-        )
+        yield result(spec.name, spec.asset_key, words, rows, severe)

@@ -92,6 +92,11 @@ def defauts(dossier: Path) -> list[dict[str, str]]:
     return [{"fiche": dossier.name, "fichier": nom, "defaut": faute} for nom, faute in fautes.items()]
 
 
+def dits(defauts: Sequence[dict[str, str]]) -> str:
+    """These faults in a sentence; nothing for none."""
+    return f"{len(defauts)} files of bundles are missing, altered or foreign, the first: {defauts[0]}." if defauts else ""
+
+
 def donnees(fiche: Fiche) -> dict[str, pd.DataFrame]:
     """The data files, by name: contract columns, the mart's others, then vintage and source."""
     frames = fiche.frames

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from pipeline.paths import Paths
 from pipeline.typographie import euros, jour, liste, mois, nombre, pct, periode
 
 EXEMPLES = 20  # offenders shown of a check
+EVENEMENTS = ("ASSET_CHECK_EVALUATION_PLANNED", "ASSET_CHECK_EVALUATION", "ASSET_MATERIALIZATION", "STEP_FAILURE")  # read
 ETATS = {True: "réussi", False: "échec", None: "non exécuté"}
 HEURE = ZoneInfo("Europe/Paris")
 
@@ -65,24 +66,65 @@ class Passage:
         debut = datetime.fromisoformat(self.debut).astimezone(HEURE)
         return f"{jour(debut.date())} à {debut.hour}\u00a0h\u00a0{debut:%M}"
 
+    def suivi(self, autres: Iterable["Passage"]) -> "Passage":
+        """This run, with the checks of others that made a few more fiches; the last verdict on the same départements stands."""
+        etats = {(etat.actif, etat.nom, etat.portee): etat for passage in (self, *autres) for etat in passage.etats}
+        return replace(self, etats=list(etats.values()))
 
-def passe(dit: Any) -> bool:
-    """Did a check, of which Dagster recorded this, let what comes after be made? Not if it was planned alone."""
+
+def choisir(portes: Sequence[tuple[str, Any]], fiches: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Which runs the page is about: the one of the site (none or one), those that made a few fiches since, one that stopped.
+
+    `portes` are the runs that had the last check before the figures to pass, newest first, each with the event that Dagster
+    recorded of it; `fiches` those that had fiches to make.
+    """
+    passes = [run for run, event in portes if event and _passe(event.dagster_event.event_specific_data)]
+    site = passes[:1]
+    depuis = fiches[: fiches.index(site[0])] if site and site[0] in fiches else []
+    peu = [run for run in reversed(depuis) if run not in {run for run, _ in portes}]
+    return site, peu, [run for run, _ in portes[:1] if run not in site]
+
+
+def _passe(dit: Any) -> bool:
+    """Not if the check was planned alone, or failed as an error."""
     return hasattr(dit, "passed") and (dit.passed or dit.severity.value == "WARN")
 
 
-def etat(dit: Any, portee: str) -> Etat:
+def passage(record: Any, journal: Iterable[Any]) -> Passage:
+    """A run from what Dagster recorded of it: its record, and its events of the types in EVENEMENTS."""
+    tags, etats, faits, echecs = record.dagster_run.tags, {}, {}, []
+    for event in (entry.dagster_event for entry in journal):
+        dit = event.event_specific_data
+        if event.event_type_value == "STEP_FAILURE":
+            echecs.append(event.step_key or "")
+        elif event.event_type_value != "ASSET_MATERIALIZATION":
+            etats[dit.asset_key, dit.check_name] = _etat(dit, _portee(tags))
+        elif dit.materialization.asset_key.path[0] == "raw":
+            faits |= {nom: valeur.value for nom, valeur in dit.materialization.metadata.items()}
+    return Passage(
+        record.dagster_run.run_id,
+        record.dagster_run.job_name,
+        record.create_timestamp.replace(tzinfo=UTC).isoformat(timespec="seconds"),
+        faits.get("periode", ""),
+        lignes(faits.get("archives")),
+        faits.get("versions", {}),
+        echecs,
+        list(etats.values()),
+    )
+
+
+def _etat(dit: Any, portee: str) -> Etat:
     """One check from what Dagster recorded of it: that it was planned, or how it ended. `portee` is that of its run."""
-    metadata = {nom: valeur.value for nom, valeur in getattr(dit, "metadata", {}).items()}
     par_departement = dit.asset_key.path[0] in ("charts", "fiches") and dit.asset_key.path[1] not in ("national", "index")
     commun = Etat(dit.check_name, dit.asset_key.to_user_string(), portee=portee if par_departement else "")
     if not hasattr(dit, "passed"):
         return commun
+    metadata = {nom: valeur.value for nom, valeur in dit.metadata.items()}
     return replace(
         commun,
         passe=dit.passed,
         gravite=dit.severity.value.lower(),
-        nombre=None if dit.passed else metadata.get("found", metadata.get("dagster_dbt/failed_row_count")),
+        nombre=None if dit.passed else metadata.get("dagster_dbt/failed_row_count", metadata.get("found")),
         exemples=lignes(metadata.get("offenders")),
         message=dit.description or "",
     )
@@ -93,7 +135,7 @@ def lignes(tableau: Any) -> list[dict[str, Any]]:
     return [{c.name: row.data[c.name] for c in tableau.schema.columns} for row in tableau.records] if tableau else []
 
 
-def portee(etiquettes: Mapping[str, str]) -> str:
+def _portee(etiquettes: Mapping[str, str]) -> str:
     """The départements of a run, from its tags: `94`, `01–976`, or nothing."""
     bornes = [etiquettes.get(f"dagster/asset_partition_range_{borne}", "") for borne in ("start", "end")]
     return "–".join(filter(None, dict.fromkeys(bornes))) or etiquettes.get("dagster/partition", "")
