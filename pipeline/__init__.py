@@ -3,10 +3,10 @@
 The tour. Data flow one way, through these rooms:
 
 `sources/` finds releases: the customs' page, any index page, a folder, the embedded example. `archive/` fetches each archive,
-judges it, keeps it as it came, and turns its rows into Parquet. `dbt_project/` (SQL, beside this package) says what is true: what codes mean, what is summed, what ranks.
+judges it, reports in French on what drifts, keeps it as it came, and turns its rows into Parquet. `dbt_project/` (SQL, beside this package) says what is true: what codes mean, what is summed, what ranks.
 `marts.py` is the one door to its results. `charts/` turns a mart's frame into a figure and draws it. `fiche/` binds figures,
 tables and sentences into a PDF, a page and a bundle. `verify.py` makes bundles again from the archives and says what
-differs. `defs/` tells Dagster that all these exist, in which order and with which checks; `definitions.py` loads it, and
+differs. `controles.py` lists every check of the line with its sentences. `defs/` tells Dagster that all these exist, in which order and with which checks; `definitions.py` loads it, and
 `cli.py` launches the same jobs from a terminal.
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `territoires.py` (who has a fiche), `typographie.py` (how

@@ -36,7 +36,7 @@ class Texte:
     faire: str = ECRIRE
 
 
-LIGNES = "{lignes} lignes sur {total} ne le sont pas."
+LIGNES = "{lignes} ligne(s) sur {total} en défaut."
 TEXTES = {
     "is_not_an_html_page": Texte(
         "Chaque archive est un fichier ZIP, et non une page web enregistrée sous son nom.",

@@ -27,11 +27,6 @@ def chart_key(sujet: str) -> dg.AssetKey:
     return dg.AssetKey(["charts", sujet.replace("-", "_")])
 
 
-def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
-    """Names the figures that failed and why. It does not block: the fiches of the other territories are made all the same."""
-    return result(FIGURES, asset, told_failures(drawn), failures(drawn), figures=len(drawn))
-
-
 def _drawn(workspace: Workspace, territoires: list[Territoire], sujets: Iterable[str], label: str) -> Iterator[Drawn]:
     marts = workspace.marts_to_publish()
     sujets = list(sujets)
@@ -75,7 +70,7 @@ def departement_charts(
         yield dg.MaterializeResult(
             chart_key(sujet),
             metadata={"figures": len(drawings), "path": dg.MetadataValue.path(folder), **previews},
-            check_results=[report(mine, chart_key(sujet))],
+            check_results=[result(FIGURES, chart_key(sujet), told_failures(mine), failures(mine))],
         )
 
 
@@ -97,5 +92,5 @@ def national_charts(workspace: Workspace) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={"figures": len(drawn), "path": dg.MetadataValue.path(folder)}
         | ({"france": dg.MetadataValue.md(shown(france))} if france.exists() else {}),
-        check_results=[report(drawn, NATIONAL)],
+        check_results=[result(FIGURES, NATIONAL, told_failures(drawn), failures(drawn))],
     )

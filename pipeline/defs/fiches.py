@@ -33,7 +33,7 @@ def _whole(workspace: Workspace, bound: list[Bound], asset: dg.AssetKey) -> dg.A
     """The check between fiches and index."""
     folder = workspace.paths.fiches / workspace.period()
     faults = [fault for item in bound if item.erreur is None for fault in lot.defauts(folder / item.territoire.slug)]
-    return result(BUNDLES, asset, lot.dits(faults), faults, fiches=len(bound))
+    return result(BUNDLES, asset, lot.dits(faults), faults)
 
 
 def _write_index(workspace: Workspace) -> int:

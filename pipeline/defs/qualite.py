@@ -28,17 +28,13 @@ def specs(*actifs: str) -> list[dg.AssetCheckSpec]:
 
 
 def result(
-    name: str, asset: dg.AssetKey, words: str, rows: Sequence[Mapping[str, Any]] = (), severe: bool | None = None, **facts
-):
+    name: str, asset: dg.AssetKey, words: str, rows: Sequence[Mapping[str, Any]] = (), severe: bool | None = None
+) -> dg.AssetCheckResult:
     """A check passes when there are no words; `rows` are its offenders, `severe` overrules the severity of the list."""
     is_error = controles.est_bloquant(name) if severe is None else severe
+    severity = dg.AssetCheckSeverity["ERROR" if is_error else "WARN"]
     return dg.AssetCheckResult(
-        check_name=name,
-        asset_key=asset,
-        passed=not words,
-        severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-        description=words or None,
-        metadata=facts | offending(rows),
+        passed=not words, asset_key=asset, check_name=name, severity=severity, description=words or None, metadata=offending(rows)
     )
 
 
@@ -50,10 +46,8 @@ def offending(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def write(instance: dg.DagsterInstance) -> None:
     """Write the page: the run that the site comes from, those that made a few fiches since, and one that stopped after it."""
-    log = instance.event_log_storage
-    gates = [(record.run_id, record.event) for record in log.get_asset_check_execution_history(GATE, limit=RUNS)]
-    fiches = [record.run_id for record in log.get_asset_check_execution_history(FICHES, limit=RUNS)]
-    site, few, stopped = qualite.choisir(gates, fiches)
+    gates, fiches = (instance.event_log_storage.get_asset_check_execution_history(key, RUNS) for key in (GATE, FICHES))
+    site, few, stopped = qualite.choisir(gates, [record.run_id for record in fiches])
     passages = {
         run: qualite.passage(instance.get_run_record_by_id(run), instance.all_logs(run, EVENTS))
         for run in {*site, *few, *stopped}

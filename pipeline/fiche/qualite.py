@@ -72,17 +72,17 @@ class Passage:
         return replace(self, etats=list(etats.values()))
 
 
-def choisir(portes: Sequence[tuple[str, Any]], fiches: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+def choisir(portes: Sequence[Any], fiches: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """Which runs the page is about: the one of the site (none or one), those that made a few fiches since, one that stopped.
 
-    `portes` are the runs that had the last check before the figures to pass, newest first, each with the event that Dagster
-    recorded of it; `fiches` those that had fiches to make.
+    `portes` are Dagster's records of the last check before the figures, newest first; `fiches` the runs that had fiches to make.
     """
-    passes = [run for run, event in portes if event and _passe(event.dagster_event.event_specific_data)]
+    vus = [record.run_id for record in portes]
+    passes = [record.run_id for record in portes if record.event and _passe(record.event.dagster_event.event_specific_data)]
     site = passes[:1]
     depuis = fiches[: fiches.index(site[0])] if site and site[0] in fiches else []
-    peu = [run for run in reversed(depuis) if run not in {run for run, _ in portes}]
-    return site, peu, [run for run, _ in portes[:1] if run not in site]
+    peu = [run for run in reversed(depuis) if run not in vus]
+    return site, peu, [run for run in vus[:1] if run not in site]
 
 
 def _passe(dit: Any) -> bool:

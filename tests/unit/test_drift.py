@@ -79,11 +79,11 @@ def test_a_release_like_the_former_one_has_no_report(place: Path, paths: Paths) 
 SPOILT = {
     "has_ten_fields": (text(rows()[:3]) + b"E;1;2024;94\r\n", "4 champs à la première", "4 E;1;2024;94"),
     "has_no_header": (b"FLUX;TRIM;ANNEE;DEP;REG;A129;CPF4;PAYS;VALEUR;MASSE\r\n" + text(rows()), "1 ligne(s) d’en-tête sur 481", "FLUX;TRIM"),
-    "euros_are_whole": (text([*rows()[:5], *[row(valeur="12,5")] * 3]), "3 lignes sur 8", "8 E;1;2024;94;03;C29A;2910;DE;12,5;10"),
-    "flow_is_known": (text([*rows()[:5], row("X")]), "1 lignes sur 6", "6 X;1;2024"),
-    "flow_is_the_announced_one": (text([*rows()[:5], row("I")]), "1 lignes sur 6", "6 I;1;2024"),
-    "goods_are_in_official_order": (text([row(a129="2910", cpf4="C29A")]), "1 lignes sur 1", "03;2910;C29A"),
-    "quarter_is_plausible": (text([*rows()[:2], row(trimestre=5)]), "1 lignes sur 3", "3 E;5;2024"),
+    "euros_are_whole": (text([*rows()[:5], *[row(valeur="12,5")] * 3]), "3 ligne(s) sur 8 en défaut", "8 E;1;2024;94;03;C29A;2910;DE;12,5;10"),
+    "flow_is_known": (text([*rows()[:5], row("X")]), "1 ligne(s) sur 6 en défaut", "6 X;1;2024"),
+    "flow_is_the_announced_one": (text([*rows()[:5], row("I")]), "1 ligne(s) sur 6 en défaut", "6 I;1;2024"),
+    "goods_are_in_official_order": (text([row(a129="2910", cpf4="C29A")]), "1 ligne(s) sur 1 en défaut", "03;2910;C29A"),
+    "quarter_is_plausible": (text([*rows()[:2], row(trimestre=5)]), "1 ligne(s) sur 3 en défaut", "3 E;5;2024"),
 }  # fmt: skip
 
 
