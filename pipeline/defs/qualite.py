@@ -15,7 +15,6 @@ from pipeline.fiche import qualite
 GATE = dg.AssetCheckKey(dg.AssetKey("mart_national_quarantaine"), "codes_are_known")  # who passes it may make fiches
 FICHES = dg.AssetCheckKey(dg.AssetKey(["fiches", "departement"]), controles.BUNDLES)
 EVENTS = {dg.DagsterEventType[name] for name in qualite.EVENEMENTS}
-RUNS = 200  # looked back at
 
 
 def specs(*actifs: str) -> list[dg.AssetCheckSpec]:
@@ -45,19 +44,8 @@ def offending(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def write(instance: dg.DagsterInstance) -> None:
-    """Write the page: the run that the site comes from, those that made a few fiches since, and one that stopped after it."""
-    gates, fiches = (instance.event_log_storage.get_asset_check_execution_history(key, RUNS) for key in (GATE, FICHES))
-    site, few, stopped = qualite.choisir(gates, [record.run_id for record in fiches])
-    passages = {
-        run: qualite.passage(instance.get_run_record_by_id(run), instance.all_logs(run, EVENTS))
-        for run in {*site, *few, *stopped}
-    }
-    qualite.ecrire(
-        Workspace().paths,
-        passages[site[0]].suivi([passages[run] for run in few]) if site else None,
-        passages[stopped[0]] if stopped else None,
-        controles.catalogue(dbt.manifest()),
-    )
+    """Write the page of checks from the event log."""
+    qualite.ecrire(Workspace().paths, *qualite.lire(instance, GATE, FICHES, EVENTS), controles.catalogue(dbt.manifest()))
 
 
 @dg.failure_hook(name="checks_are_told")

@@ -25,6 +25,7 @@ from pipeline.paths import Paths
 from pipeline.typographie import euros, jour, liste, mois, nombre, pct, periode
 
 EXEMPLES = 20  # offenders shown of a check
+DERNIERS = 200  # verdicts of a check looked back at
 EVENEMENTS = ("ASSET_CHECK_EVALUATION_PLANNED", "ASSET_CHECK_EVALUATION", "ASSET_MATERIALIZATION", "STEP_FAILURE")  # read
 ETATS = {True: "réussi", False: "échec", None: "non exécuté"}
 HEURE = ZoneInfo("Europe/Paris")
@@ -72,17 +73,25 @@ class Passage:
         return replace(self, etats=list(etats.values()))
 
 
-def choisir(portes: Sequence[Any], fiches: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """Which runs the page is about: the one of the site (none or one), those that made a few fiches since, one that stopped.
+def lire(journal: Any, porte: Any, fiches: Any, evenements: Any) -> tuple[Passage | None, Passage | None]:
+    """The run that the site comes from, with those that made a few fiches since, and one that stopped after it.
 
-    `portes` are Dagster's records of the last check before the figures, newest first; `fiches` the runs that had fiches to make.
+    `journal` is Dagster's instance; `porte` the key of the last check before the figures (who passes it may make fiches),
+    `fiches` that of the check of fiches, `evenements` the types of EVENEMENTS.
     """
+    portes = journal.event_log_storage.get_asset_check_execution_history(porte, DERNIERS)
     vus = [record.run_id for record in portes]
-    passes = [record.run_id for record in portes if record.event and _passe(record.event.dagster_event.event_specific_data)]
-    site = passes[:1]
-    depuis = fiches[: fiches.index(site[0])] if site and site[0] in fiches else []
-    peu = [run for run in reversed(depuis) if run not in vus]
-    return site, peu, [run for run in vus[:1] if run not in site]
+    site = next((r.run_id for r in portes if r.event and _passe(r.event.dagster_event.event_specific_data)), None)
+
+    def passage(run: str) -> Passage:
+        return _passage(journal.get_run_record_by_id(run), journal.all_logs(run, evenements))
+
+    arrete = passage(vus[0]) if vus and vus[0] != site else None
+    if not site:
+        return None, arrete
+    faits = [record.run_id for record in journal.event_log_storage.get_asset_check_execution_history(fiches, DERNIERS)]
+    depuis = faits[: faits.index(site)] if site in faits else []
+    return passage(site).suivi(passage(run) for run in reversed(depuis) if run not in vus), arrete
 
 
 def _passe(dit: Any) -> bool:
@@ -90,7 +99,7 @@ def _passe(dit: Any) -> bool:
     return hasattr(dit, "passed") and (dit.passed or dit.severity.value == "WARN")
 
 
-def passage(record: Any, journal: Iterable[Any]) -> Passage:
+def _passage(record: Any, journal: Iterable[Any]) -> Passage:
     """A run from what Dagster recorded of it: its record, and its events of the types in EVENEMENTS."""
     tags, etats, faits, echecs = record.dagster_run.tags, {}, {}, []
     for event in (entry.dagster_event for entry in journal):
