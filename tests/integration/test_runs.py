@@ -219,7 +219,7 @@ def test_a_dbt_test_that_fails_shows_its_rows(built: Path, source: Path, monkeyp
     monkeypatch.setenv("COMEX_HOME", str(built))
     monkeypatch.setenv("COMEX_SOURCE", str(source))
     test = "mart_national_classement_has_one_row_by_key"
-    monkeypatch.setattr("pipeline.dbt.build_arguments", lambda *_: ["test", "--select", test])
+    monkeypatch.setattr("pipeline.dbt.build_arguments", lambda *_: ["test"])
     mart, seal = built / "warehouse/marts/mart_national_classement.parquet", built / "warehouse/marts/COMPLETE"
     whole, sealed = mart.read_bytes(), seal.read_bytes()
     spoilt = f"copy (from '{mart}' union all (from '{mart}' order by flux, rang limit 3)) to '{mart}.spoilt' (format parquet)"
@@ -230,8 +230,8 @@ def test_a_dbt_test_that_fails_shows_its_rows(built: Path, source: Path, monkeyp
             job = defs().resolve_job_def("marts")
             loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
             result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=loggers)
-        [failed] = [event for event in result.get_asset_check_evaluations() if not event.passed]
-        assert (failed.check_name, failed.severity.value) == (test, "ERROR")
+        failed = next(event for event in result.get_asset_check_evaluations() if event.check_name == test)
+        assert not failed.passed and failed.severity.value == "ERROR" and "3 row(s) found" in str(failed.description)
         assert failed.metadata["found"].value == 3
         rows = failed.metadata["offenders"].value.records
         assert {row.data["lignes"] for row in rows} == {2} and len(rows) == 3
