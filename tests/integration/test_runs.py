@@ -100,6 +100,29 @@ def test_the_run_is_on_record_partition_by_partition(built: Path) -> None:
             assert instance.get_materialized_partitions(dg.AssetKey(asset)) == FICHES
 
 
+def states(home: Path, passage: str) -> dict[str, tuple[bool | None, str, int | None]]:
+    """The checks of the page: passed, severity, cases."""
+    told = json.loads((home / "qualite.json").read_text(encoding="utf-8"))[passage]
+    return {etat["nom"]: (etat["passe"], etat["gravite"], etat["nombre"]) for etat in told["etats"]}
+
+
+def test_the_site_shows_every_check_of_its_run_and_of_the_few_fiches_made_after(built: Path, source: Path) -> None:
+    from pipeline import controles, dbt
+
+    told = json.loads((built / "qualite.json").read_text(encoding="utf-8"))["site"]
+    shown = {(etat["nom"], etat["actif"]) for etat in told["etats"]}
+    assert shown == {(each.nom, each.actif) for each in controles.catalogue(dbt.manifest())}
+    assert {etat["portee"] for etat in told["etats"] if etat["nom"] == "every_bundle_is_whole"} == {"", "48", "94", "976"}
+    assert {etat["nom"] for etat in told["etats"] if etat["passe"] is None} == set()
+    assert not [etat for etat in told["etats"] if etat["passe"] is False and etat["gravite"] == "error"]
+    assert (told["travail"], told["periode"], told["echecs"]) == ("everything", "2024", [])
+    assert {archive["archive"] for archive in told["archives"]} == {path.name for path in source.glob("*.zip")}
+    assert told["versions"]["duckdb"] and told["versions"]["code"]
+    assert 'href="qualite.html"' in (built / "index.html").read_text(encoding="utf-8")
+    assert 'href="../../../qualite.html"' in (built / "fiches/2024/94-val-de-marne/fiche.html").read_text(encoding="utf-8")
+    assert not (built / "rapports").exists()
+
+
 def test_a_bundle_bound_again_in_another_process_has_the_same_bytes(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.defs.resources import Workspace
     from pipeline.fiche import bind
@@ -171,29 +194,6 @@ def test_unknown_codes_beyond_the_limit_stop_before_the_charts(
 
     with pytest.raises(DataError, match="departement_inconnu '96'"):
         Workspace().marts_to_publish()
-
-
-def states(home: Path, passage: str) -> dict[str, tuple[bool | None, str, int | None]]:
-    """The checks of the page: passed, severity, cases."""
-    told = json.loads((home / "qualite.json").read_text(encoding="utf-8"))[passage]
-    return {etat["nom"]: (etat["passe"], etat["gravite"], etat["nombre"]) for etat in told["etats"]}
-
-
-def test_the_site_shows_every_check_of_its_run_and_of_the_few_fiches_made_after(built: Path, source: Path) -> None:
-    from pipeline import controles, dbt
-
-    told = json.loads((built / "qualite.json").read_text(encoding="utf-8"))["site"]
-    shown = {(etat["nom"], etat["actif"]) for etat in told["etats"]}
-    assert shown == {(each.nom, each.actif) for each in controles.catalogue(dbt.manifest())}
-    assert {etat["portee"] for etat in told["etats"] if etat["nom"] == "every_bundle_is_whole"} == {"", "48", "94", "976"}
-    assert {etat["nom"] for etat in told["etats"] if etat["passe"] is None} == set()
-    assert not [etat for etat in told["etats"] if etat["passe"] is False and etat["gravite"] == "error"]
-    assert (told["travail"], told["periode"], told["echecs"]) == ("everything", "2024", [])
-    assert {archive["archive"] for archive in told["archives"]} == {path.name for path in source.glob("*.zip")}
-    assert told["versions"]["duckdb"] and told["versions"]["code"]
-    assert 'href="qualite.html"' in (built / "index.html").read_text(encoding="utf-8")
-    assert 'href="../../../qualite.html"' in (built / "fiches/2024/94-val-de-marne/fiche.html").read_text(encoding="utf-8")
-    assert not (built / "rapports").exists()
 
 
 def test_a_refused_release_is_reported_in_french_and_shown_beside_the_run_of_the_site(
