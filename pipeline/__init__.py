@@ -3,11 +3,13 @@
 The tour. Data flow one way, through these rooms:
 
 `sources/` finds releases: the customs' page, any index page, a folder, the embedded example. `archive/` fetches each archive,
-judges it, keeps it as it came, says what it changes, and turns the rows of all that is kept into Parquet. `dbt_project/` (SQL,
-beside this package) says what is true: what codes mean, what is summed, what ranks.
+judges it, reports in French on what drifts, keeps it as it came, says what it changes, and turns the rows of all that is kept
+into Parquet. `dbt_project/` (SQL, beside this package) says what is true: what codes mean, what is summed, what ranks.
 `marts.py` is the one door to its results. `charts/` turns a mart's frame into a figure and draws it. `fiche/` binds figures,
 tables and sentences into a PDF, a page and a bundle. `warehouse.py` makes marts again from kept archives, apart from the
-outputs: `verify.py` makes bundles of them and says what differs, `revisions.py` compares two vintages. `defs/` tells Dagster that all these exist, in which order and with which checks; `definitions.py` loads it, and
+outputs: `verify.py` makes bundles of them and says what differs, `revisions.py` compares two vintages. `controles.py` lists
+every check of the line with its sentences. `defs/` tells Dagster that all these exist, in which order and with which checks;
+`definitions.py` loads it, and
 `cli.py` launches the same jobs from a terminal.
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py` (who has a fiche), `typographie.py` (how

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import duckdb
 from filelock import FileLock
 
 from pipeline.errors import DataError
@@ -66,6 +68,18 @@ def build(paths: Paths, niveau_produit: str, periode: str) -> None:
     """`dbt build` without Dagster. Raises DataError with dbt's last lines when a model or a test fails."""
     with building(paths):
         _run(build_arguments(niveau_produit, periode), environment(paths))
+
+
+def offenders(paths: Paths, test: str, limit: int) -> tuple[str, list[dict[str, Any]]]:
+    """What a failed test found, in words and as its first rows: its SQL, asked again once dbt has left the warehouse."""
+    try:
+        sql = next((paths.warehouse / "dbt" / "compiled").rglob(f"{test}.sql")).read_text(encoding="utf-8")
+        with duckdb.connect(str(paths.warehouse / "comex.duckdb"), read_only=True) as con:
+            first = con.execute(f"select * from ({sql}\n) limit {limit}").df().to_dict("records")
+    except (StopIteration, duckdb.Error) as error:  # it was not compiled, or does not fit what there is: dbt's log says more
+        return f"{test} could not be run: {error or 'it was not compiled'}", []
+    rows = [{str(name): value for name, value in row.items()} for row in first]
+    return f"{test} did not pass; {len(rows)}{' rows or more' if len(rows) == limit else ' row(s)'} found: {rows[:1]} …", rows
 
 
 def _run(arguments: list[str], variables: dict[str, str]) -> None:

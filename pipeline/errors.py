@@ -5,26 +5,37 @@ Add here: a class when a caller must tell a new kind of failure apart. Keep out:
 """
 
 from functools import partial
+from typing import Any
 
 
 class ComexError(Exception):
     """A failure told in four parts: what was expected and found, where, the likely cause, what to do.
 
     The parts are plain English sentences, with numbers; `str()` gives them one a line. `check` names the verdict that
-    failed, where a quality check shows it.
+    failed, where a quality check shows it, and `facts` the numbers and names found, for a report in another language.
     """
 
-    def __init__(self, expected_found: str, *, where: str, cause: str, remedy: str, check: str | None = None) -> None:
+    def __init__(
+        self,
+        expected_found: str,
+        *,
+        where: str,
+        cause: str,
+        remedy: str,
+        check: str | None = None,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
         self.expected_found = expected_found
         self.where = where
         self.cause = cause
         self.remedy = remedy
         self.check = check
+        self.facts = facts or {}
         super().__init__(expected_found, where, cause, remedy)
 
     def __reduce__(self) -> tuple:
         """Errors travel between processes; keyword arguments need telling."""
-        parts = {"where": self.where, "cause": self.cause, "remedy": self.remedy, "check": self.check}
+        parts = {"where": self.where, "cause": self.cause, "remedy": self.remedy, "check": self.check, "facts": self.facts}
         return partial(type(self), self.expected_found, **parts), ()
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -186,15 +187,15 @@ class Marts:
         """The first goods and countries of a territory, beside its région and France."""
         return _de(self._specificites, territoire)
 
-    def offenders(self, check: str, limit_pct: float) -> tuple[str, str]:
-        """What one of CONTROLES has to tell: words, and its first 200 rows in Markdown; both empty for none."""
+    def offenders(self, check: str, limit_pct: float) -> tuple[str, list[dict[str, Any]]]:
+        """What one of CONTROLES has to tell: words, and the rows that it found; both empty for none."""
         sujet, rule, _ = CONTROLES[check]
         if sujet == "quarantaine":
             notice = self.quarantine_notice(limit_pct)
-            return (str(notice), self.quarantaine.head(200).to_markdown(index=False)) if notice else ("", "")
+            return (str(notice), self.quarantaine.to_dict("records")) if notice else ("", [])
         found = self.plausibilite.loc[lambda rows: rows["regle"] == rule]
         if found.empty:
-            return "", ""
+            return "", []
         first = found.to_dict("records")[0]
         digits = ",.4g" if first["unite"] == "eur_par_kg" else ",.0f"
         expected = "" if pd.isna(first["attendu"]) else f" against {first['attendu']:{digits}}"
@@ -202,7 +203,7 @@ class Marts:
         return (
             f"{check}, {self.periode}: {len(found)} found. The farthest: {first['niveau']} {first['code']}, {first['flux']},"
             f" {first['objet']}: {first['valeur']:{digits}}{expected} {first['unite']}{change}.",
-            found.head(200).to_markdown(index=False),
+            found.to_dict("records"),
         )
 
     def quarantine_exceeds(self, limit_pct: float) -> bool:

@@ -53,6 +53,10 @@ class Paths:
         """The bundles, by period."""
         return self.home / "fiches"
 
+    def periodes(self) -> list[str]:
+        """The periods of which there are bundles."""
+        return sorted(folder.name for folder in self.fiches.glob("20*") if folder.is_dir())
+
     @property
     def commun(self) -> Path:
         """What all HTML fiches share: plotly.js, fonts, style."""
@@ -67,6 +71,16 @@ class Paths:
     def index(self) -> Path:
         """The entry page."""
         return self.home / "index.html"
+
+    @property
+    def qualite(self) -> Path:
+        """The page of checks; beside it the same as JSON."""
+        return self.home / "qualite.html"
+
+    @property
+    def rapports(self) -> Path:
+        """Reports, in French, on releases that drifted: refused, or kept with a warning."""
+        return self.home / "rapports"
 
     @property
     def dagster(self) -> Path:

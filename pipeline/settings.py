@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     vintage: str | None = Field(None, description="`202502`: the fiches as known at that month. None: the newest releases.")
     niveau_produit: Literal["A38", "A129", "CPF4"] = Field("A129", description="Level of the goods in charts and tables.")
     quarantaine_max_pct: float = Field(1.0, description="Blocked above: share of a flow's euros that codes unknown to us carry.")
+    ecart_lignes_max_pct: float = Field(
+        50.0, gt=0, description="Refused above: change of a quarter's number of rows against the former release of that quarter."
+    )
     logo: Path | None = Field(None, description="An SVG or PNG shown on the cover; none by default.")
     archive_pattern: re.Pattern[str] = Field(ARCHIVE, description="Regular expression that the names of archives hold.")
     douane_page: str = Field(

@@ -119,7 +119,7 @@ def keep(path: Path, store_folder: Path, *, name: str | None = None, origin: str
 
 def take(place: Path, paths: Paths) -> intake.Taken:
     """What a folder offers, in the archive `raw/source`."""
-    return intake.take_in(Source("source", str(place), folder.offers(place)), paths.raw / "source", paths.raw_tables)
+    return intake.take_in(Source("source", str(place), folder.offers(place)), paths.raw / "source", paths)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def inspect(path: Path, name: str | None = None, origin: str = "") -> Contents:
             remedy="take the regional archives from the page of full bases;"
             " if the names changed, adapt DATA_MEMBER in archive/inspect.py",
             check="has_exactly_one_data_member",
+            facts={"membres": len(data), "contenu": held},
         )
     labels = {m.group(2).upper(): i.filename for i in members if (m := LABEL_MEMBER.search(i.filename))}
     member = data[0]
@@ -123,6 +124,7 @@ def web_page(name: str, start: bytes, *, where: str) -> ReleaseError:
         cause="the site, or a proxy on the way, answered with an error, login or consent page under the archive's name",
         remedy="open the link in a browser; save the archive itself into a folder, give that as --source, and run again",
         check="is_not_an_html_page",
+        facts={"debut": start.lstrip()[:40].decode("utf-8", "replace")},
     )
 
 
@@ -151,6 +153,7 @@ def _stays_in_its_folder(members: list[zipfile.ZipInfo], path: Path) -> None:
                 cause="an archive made to write elsewhere on the disk: it does not come from the customs",
                 remedy="do not unpack it; delete it and take the archive from the customs' own page",
                 check="members_stay_in_their_folder",
+                facts={"membre": raw},
             )
         if member.flag_bits & 0x1:
             raise ReleaseError(
@@ -174,6 +177,7 @@ def _is_not_a_bomb(members: list[zipfile.ZipInfo], path: Path) -> None:
             cause="not a release of the customs, whose year is below 100 MB",
             remedy="do not unpack it; take the archive from the customs' own page",
             check="is_not_a_bomb",
+            facts={"limite": limit, "octets": found},
         )
 
 

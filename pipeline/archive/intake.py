@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.archive import compare, rows, store, tables
+from pipeline.archive import compare, drift, rapport, rows, store, tables
+from pipeline.archive.drift import Drift
 from pipeline.archive.fetch import WITHDRAWN, Offer, Validators
 from pipeline.archive.inspect import UNDATED, Received, digest, inspect
 from pipeline.archive.store import Kept
@@ -27,6 +28,8 @@ BLOCKING = {
     "has_exactly_one_data_member": "Each archive holds one data member, under a name the customs use.",
     "has_ten_fields": "Every row has ten fields.",
     **{name: f"Every row has {expected}." for name, (_, expected, _) in rows.VERDICTS.items()},
+    "has_no_header": "No row is a header.",
+    drift.ROWS: "Each quarter has about as many rows as the former release gave it (COMEX_ECART_LIGNES_MAX_PCT).",
     "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
 }
 TOLD_UP_TO = 4  # arrivals in the summary of a run; the others are in the listing
@@ -43,6 +46,7 @@ class Taken:
     comparisons: list[compare.Comparison] = field(default_factory=list)
     notices: list[ComexError] = field(default_factory=list)  # of the source
     withdrawn: dict[str, tuple[str, bool]] = field(default_factory=dict)  # origin → since when, and whether that is new
+    drifted: list[ComexError] = field(default_factory=list)  # arrivals that were kept, and differ from the former ones
 
     def told_all(self, releases: Iterable[tables.Release]) -> list[ComexError]:
         """What does not stop a run and has to be told: the source's notices, and what left it."""
@@ -55,24 +59,28 @@ def take(settings: Settings, paths: Paths) -> Taken:
     folder = paths.raw / source_id(settings)
     if settings.vintage and any(entry["vintage"] == settings.vintage for entry in store.entries(folder)):
         return Taken(store.kept(folder), settings.source, folder, "archives served from the store; the source was not asked")
-    return take_in(open_source(settings, paths), folder, paths.raw_tables)
+    return take_in(open_source(settings, paths), folder, paths, settings.ecart_lignes_max_pct)
 
 
-def take_in(source: Source, folder: Path, tables_folder: Path) -> Taken:
+def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 50.0) -> Taken:
     """Keep under `folder` what the source offers and the archive has not, each judged first; then compare the arrivals.
 
     Good archives are kept even if others are refused. Raises the first refusal, which names the others too; ReleaseError
-    as well when kept bytes are damaged and no longer on offer.
+    as well when kept bytes are damaged and no longer on offer. What drifted, refused or not, has a report in `paths.rapports`.
     """
+    tables_folder = paths.raw_tables
     with writing(folder):
         store.tidy(folder)
         rows.tidy(tables_folder)
     arrived: list[Kept] = []
+    drifted: list[ComexError] = []
     gone: set[str] = set()
     refused: list[tuple[Offer, ComexError]] = []
     for offer in source.offers:
         try:
-            arrived += _take_one(source, offer, folder, tables_folder)
+            kept, notice = _take_one(source, offer, folder, paths, rows_limit_pct)
+            arrived += [kept] if kept else []
+            drifted += [notice] if notice else []
         except OutputError:
             raise
         except ComexError as error:
@@ -90,30 +98,76 @@ def take_in(source: Source, folder: Path, tables_folder: Path) -> Taken:
     head = f"{len(arrived)} new archives, {len(source.offers) - len(arrived)} unchanged"
     more = [f"  and {len(lines) - TOLD_UP_TO} more, told in {folder / 'comparaisons'}"] if len(lines) > TOLD_UP_TO else []
     summary = "\n".join([head, *lines[:TOLD_UP_TO], *more])
-    return Taken(kept, source.label, folder, summary, comparisons, source.notices, withdrawn)
+    return Taken(kept, source.label, folder, summary, comparisons, source.notices, withdrawn, drifted)
 
 
-def _take_one(source: Source, offer: Offer, folder: Path, tables_folder: Path) -> list[Kept]:
-    """The arrival that an offer is, if it is one."""
+def _take_one(
+    source: Source, offer: Offer, folder: Path, paths: Paths, rows_limit_pct: float
+) -> tuple[Kept | None, ComexError | None]:
+    """The arrival that an offer is, if it is one, and what has to be told of it. A refusal leaves a report."""
     last = store.newest(folder).get(offer.origin)
     known = None
     if last and store.is_whole(folder, last):
         known = Validators(last.get("etag"), last.get("last_modified"), last["bytes"])
-    fetched = source.fetch(offer, folder, known)
-    if fetched is None:
-        return []
+    path, received, before = None, None, {}
     try:
-        received = _receive(fetched.path, offer)
+        fetched = source.fetch(offer, folder, known)
+        if fetched is None:
+            return None, None
+        path = fetched.path
+        received = _receive(path, offer)
         with writing(folder):
-            facts = rows.extract(received, tables_folder)
+            facts = rows.extract(received, paths.raw_tables)
         if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
             received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
+        is_new = last is None or last["hash"] != f"sha256:{received.sha256}"
+        quarters = facts["par_trimestre"]
+        before = drift.standing(received, folder, paths.raw_tables) if is_new else {}
+        drift.refuse_other_row_counts(received, quarters, before, rows_limit_pct)
+        changes = drift.changes(received, quarters, folder) if is_new else []
         about = {"rows": facts["lignes"], "euros": facts["valeur_eur"], "quarters": facts["trimestres"].split()}
         kept = store.keep(received, origin=offer.origin, folder=folder, validators=fetched.validators, about=about)
+        return (kept, _reported(received, offer, changes, before, paths)) if is_new else (None, None)
+    except ComexError as error:
+        if error.check not in BLOCKING:
+            raise
+        if received and not before:
+            before = drift.standing(received, folder, paths.raw_tables)
+        recu = rapport.recu(offer.name, offer.origin, path, received.contents if received else None)
+        report = rapport.chemin(paths.rapports, recu)
+        with writing(paths.rapports):
+            rapport.ecrire(report, recu, [error], bloque=True, en_place=before, periodes=paths.periodes())
+        raise _told_of(error, report) from error
     finally:
-        if offer.path is None:
-            fetched.path.unlink(missing_ok=True)
-    return [] if last and last["hash"] == f"sha256:{received.sha256}" else [kept]
+        if offer.path is None and path:
+            path.unlink(missing_ok=True)
+
+
+def _reported(received: Received, offer: Offer, changes: list[Drift], before: drift.Before, paths: Paths) -> ComexError | None:
+    """Write the report on an arrival that was kept and drifted, and say so; else take away the one of its refusal."""
+    recu = rapport.recu(offer.name, offer.origin, received.path, received.contents)
+    report = rapport.chemin(paths.rapports, recu)
+    if not changes:
+        report.unlink(missing_ok=True)
+        return None
+    with writing(paths.rapports):
+        rapport.ecrire(report, recu, changes, bloque=False, en_place=before, periodes=paths.periodes())
+    told = "; ".join(f"{change.check}: {change.facts}" for change in changes)
+    return ReleaseError(
+        f"{offer.name} was expected to resemble the former release; it is kept, and differs: {told}.",
+        where=f"{offer.origin}; report in French: {report}",
+        cause="the customs changed the way they publish",
+        remedy="read the report, and send it to the producer if the change is not meant",
+        check="releases_resemble_the_former_ones",
+    )
+
+
+def _told_of(error: ComexError, report: Path) -> ComexError:
+    """The same error, with the place of its report."""
+    where = f"{error.where}; report in French: {report}"
+    return type(error)(
+        error.expected_found, where=where, cause=error.cause, remedy=error.remedy, check=error.check, facts=error.facts
+    )
 
 
 def _receive(path: Path, offer: Offer) -> Received:

@@ -68,6 +68,7 @@ VERDICTS = {
 
 KEY = "annee, trimestre, departement_code, a129_code, cpf4_code, pays_code"
 CODES = ("departement", "a129", "cpf4", "pays")
+SHOWN = 10  # offending lines that a refusal quotes
 
 
 def extract(received: Received, folder: Path) -> dict[str, Any]:
@@ -266,30 +267,34 @@ def _verdict_error(
     count: int,
     total: int,
 ) -> ReleaseError:
-    """How many rows offend, and the line of the first: only now is numbering the lines worth its cost."""
+    """How many rows offend, and the first lines that do: only now is numbering the lines worth its cost."""
     predicate, expected, cause = VERDICTS[verdict]
     used = {key: value for key, value in parameters.items() if f"${key}" in predicate}
     numbered = f"select row_number() over () as row, * from ({trimmed})"
-    row = fetch(con, f"select min(row) as row from ({numbered}) where {predicate}", used)[0]["row"]
+    found = fetch(con, f"select row from ({numbered}) where {predicate} order by row limit {SHOWN}", used)
+    first = {row["row"] for row in found}
     with text.open(encoding="utf-8") as file:  # DuckDB passes over blank lines, an editor counts them
-        line, shown = next(islice(((n, line) for n, line in enumerate(file, start=1) if line.strip("\n")), row - 1, None))
+        full = ((n, line.strip()[:120]) for n, line in enumerate(file, start=1) if line.strip("\n"))
+        lines = [each for row, each in enumerate(islice(full, max(first)), start=1) if row in first]
+    line, shown = lines[0]
     return ReleaseError(
-        f"Expected {expected}; found {count:,} of {total:,} rows otherwise, the first being"
-        f" « {shown.strip()[:120]} » ({verdict}).",
+        f"Expected {expected}; found {count:,} of {total:,} rows otherwise, the first being « {shown} » ({verdict}).",
         where=f"{where}, line {line:,}",
         cause=cause,
         remedy="take the regional archive from the customs' page of full bases; its ten fields are listed in the README",
         check=verdict,
+        facts={"lignes": count, "total": total, "premieres": lines},
     )
 
 
 def _shape_error(message: str, text: Path, where: str) -> ReleaseError:
     """Not ten fields of text somewhere: the first bad line, or DuckDB's own words when each line looks right."""
-    found = re.sub(r"\s+", " ", message)[:300]
+    found, facts = re.sub(r"\s+", " ", message)[:300], {}
     with text.open("rb") as file:
         for line, content in enumerate(file, start=1):
             fields = content.count(b";") + 1
             shown = f"« {content.decode('utf-8', 'replace').strip()[:120]} »"
+            facts = {"champs": fields, "premieres": [(line, shown.strip("« »"))]}
             if content.rstrip(b"\n") and fields != len(FIELDS):
                 found = f"line {line:,} has {fields}: {shown}"
             elif "\ufffd" in shown:
@@ -297,6 +302,7 @@ def _shape_error(message: str, text: Path, where: str) -> ReleaseError:
             elif content.count(b'"') % 2:
                 found = f"line {line:,} opens a quotation mark and does not close it: {shown}"
             else:
+                facts = {}
                 continue
             break
     return ReleaseError(
@@ -305,4 +311,5 @@ def _shape_error(message: str, text: Path, where: str) -> ReleaseError:
         cause="another product of the customs, another separator, or a damaged row",
         remedy="take the regional archive from the customs' page of full bases, and run again",
         check="has_ten_fields",
+        facts=facts,
     )

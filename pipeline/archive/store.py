@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -84,14 +85,16 @@ def is_whole(folder: Path, entry: Entry) -> bool:
     return path.is_file() and entry["hash"] == f"sha256:{_digest(path, path.stat().st_size, path.stat().st_mtime_ns)}"
 
 
-def kept(folder: Path) -> list[Kept]:
-    """All arrivals, oldest first, each read and compared with its sha256.
+def kept(folder: Path, where: Callable[[Entry], bool] = lambda entry: True) -> list[Kept]:
+    """All arrivals (of which `where` holds), oldest first, each read and compared with its sha256.
 
     Raises ReleaseError at the first whose bytes are lost or damaged.
     """
     found = []
     for rang, entry in enumerate(entries(folder), start=1):
         path = folder / entry["path"]
+        if not where(entry):
+            continue
         if not is_whole(folder, entry):
             size = f"{path.stat().st_size:,} bytes with another sha256" if path.exists() else "no file"
             raise ReleaseError(

@@ -43,6 +43,12 @@ class Release:
     cles_repetees_eur: int
     trimestres_depasses: str = ""  # of these quarters, those that a newer release gives which the run leaves aside (`--vintage`)
 
+    @property
+    def told(self) -> dict[str, str | int | bool]:
+        """What a run says of it, where all archives are listed."""
+        names = ("vintage", "flux", "lignes", "valeur_eur", "est_exemple", "sha256")
+        return {"archive": self.nom, **{name: getattr(self, name) for name in names}}
+
 
 def build(
     archives: Iterable[Kept],

@@ -85,3 +85,10 @@ def told_failures(drawn: list[Drawn]) -> str:
     failed = [item for item in drawn if item.erreur]
     told = [f"- {item.territoire.cle} ({item.territoire.nom}), {item.sujet}: {item.erreur}" for item in failed[:20]]
     return "\n".join([f"{len(failed)} of {len(drawn)} figures could not be drawn:", *told]) if failed else ""
+
+
+def failures(drawn: list[Drawn]) -> list[dict[str, str]]:
+    """The same as rows."""
+    return [
+        {"territoire": item.territoire.nom, "figure": item.sujet, "erreur": str(item.erreur)} for item in drawn if item.erreur
+    ]

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pipeline import charts
-from pipeline.charts.draw import Drawn, code_version, told_failures
+from pipeline.charts.draw import code_version, failures, told_failures
 from pipeline.charts.preview import shown
+from pipeline.controles import FIGURES
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
+from pipeline.defs.qualite import result, specs
 from pipeline.defs.resources import Workspace
 from pipeline.territoires import FRANCE, departements, regions
 
@@ -22,19 +24,6 @@ PREVIEWS_UP_TO = 3  # partitions in a run: pictures in the event log make it slo
 def chart_key(sujet: str) -> dg.AssetKey:
     """`charts/flux_export` for the subject flux-export: Dagster's names have no hyphen."""
     return dg.AssetKey(["charts", sujet.replace("-", "_")])
-
-
-def gate(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The check between charts and fiches. It does not block: the fiches of the other territories are made all the same."""
-    return dg.AssetCheckSpec("every_figure_is_drawn", asset=asset, description="Every figure with something to show is drawn.")
-
-
-def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
-    """Names the figures that failed and why."""
-    failures = told_failures(drawn)
-    return dg.AssetCheckResult(
-        check_name="every_figure_is_drawn", asset_key=asset, passed=not failures, description=failures or None
-    )
 
 
 @dg.multi_asset(
@@ -50,7 +39,7 @@ def report(drawn: list[Drawn], asset: dg.AssetKey) -> dg.AssetCheckResult:
         )
         for sujet in charts.SUJETS
     ],
-    check_specs=[gate(chart_key(sujet)) for sujet in charts.SUJETS],
+    check_specs=specs(*(chart_key(sujet).to_user_string() for sujet in charts.SUJETS)),
     partitions_def=DEPARTEMENTS,
     backfill_policy=ONE_RUN,
     can_subset=True,
@@ -69,7 +58,7 @@ def departement_charts(context: dg.AssetExecutionContext, workspace: Workspace) 
         yield dg.MaterializeResult(
             chart_key(sujet),
             metadata={"figures": len(drawings), "path": dg.MetadataValue.path(folder), **previews},
-            check_results=[report(mine, chart_key(sujet))],
+            check_results=[result(FIGURES, chart_key(sujet), told_failures(mine), failures(mine))],
         )
 
 
@@ -80,7 +69,7 @@ def departement_charts(context: dg.AssetExecutionContext, workspace: Workspace) 
     kinds={"plotly"},
     description="Figures of the 18 régions and of France.",
     code_version=code_version(charts.SUJETS),
-    check_specs=[gate(NATIONAL)],
+    check_specs=specs("charts/national"),
     backfill_policy=ONE_RUN,
 )
 def national_charts(workspace: Workspace) -> dg.MaterializeResult:
@@ -91,5 +80,5 @@ def national_charts(workspace: Workspace) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={"figures": len(drawn), "path": dg.MetadataValue.path(folder)}
         | ({"france": dg.MetadataValue.md(shown(france))} if france.exists() else {}),
-        check_results=[report(drawn, NATIONAL)],
+        check_results=[result(FIGURES, NATIONAL, told_failures(drawn), failures(drawn))],
     )

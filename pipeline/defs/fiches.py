@@ -6,10 +6,14 @@ Add here: another thing that is made of bundles. Keep out: what a fiche says or 
 import dagster as dg
 
 from pipeline.charts import SUJETS
+from pipeline.controles import BUNDLES
+from pipeline.defs import qualite
 from pipeline.defs.charts import NATIONAL, chart_key
 from pipeline.defs.partitions import DEPARTEMENTS, ONE_RUN
+from pipeline.defs.qualite import result, specs
 from pipeline.defs.resources import Workspace, told
-from pipeline.fiche.bind import told_failures
+from pipeline.fiche import lot
+from pipeline.fiche.bind import Bound, told_failures
 from pipeline.marts import COMMUNS, DE_FICHE
 from pipeline.territoires import FRANCE, departements, regions
 
@@ -18,12 +22,20 @@ FICHES_NATIONAL = dg.AssetKey(["fiches", "national"])
 INDEX = dg.AssetKey(["fiches", "index"])
 
 
+def _whole(workspace: Workspace, bound: list[Bound], asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """The check between fiches and index."""
+    folder = workspace.paths.fiches / workspace.period()
+    faults = [fault for item in bound if item.erreur is None for fault in lot.defauts(folder / item.territoire.slug)]
+    return result(BUNDLES, asset, lot.dits(faults), faults)
+
+
 @dg.asset(
     key=FICHES_NATIONAL,
     deps=[NATIONAL, *map(dg.AssetKey, (*DE_FICHE["national"], *COMMUNS))],
     group_name="fiches",
     kinds={"pdf", "html"},
     description="Bundles of the 18 régions and of France.",
+    check_specs=specs("fiches/national"),
     backfill_policy=ONE_RUN,
 )
 def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
@@ -32,7 +44,8 @@ def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
         bound = workspace.bind([*regions().values(), FRANCE], "Fiches nationales")
     if failures := told_failures(bound):
         raise dg.Failure(failures, allow_retries=False)
-    return dg.MaterializeResult(metadata={"fiches": len(bound), "path": dg.MetadataValue.path(workspace.paths.fiches)})
+    metadata = {"fiches": len(bound), "path": dg.MetadataValue.path(workspace.paths.fiches)}
+    return dg.MaterializeResult(metadata=metadata, check_results=[_whole(workspace, bound, FICHES_NATIONAL)])
 
 
 @dg.asset(
@@ -46,9 +59,10 @@ def national_fiches(workspace: Workspace) -> dg.MaterializeResult:
     group_name="fiches",
     kinds={"pdf", "html"},
     description="The bundle of each département: PDF, HTML, figures, data, manifest.",
+    check_specs=specs("fiches/departement"),
     backfill_policy=ONE_RUN,
 )
-def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) -> None:
+def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     """Write the bundles of the partitions of this run.
 
     Where some fail, the others are made and recorded all the same; then the run fails, naming the bad ones.
@@ -60,7 +74,9 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
             for made in (item.territoire.code for item in bound if item.erreur is None):
                 context.log_event(dg.AssetMaterialization(FICHES, partition=made, metadata={"path": folder}))
             raise dg.Failure(failures, allow_retries=False)
-        context.add_output_metadata({"fiches": len(bound), "path": folder})
+        return dg.MaterializeResult(
+            metadata={"fiches": len(bound), "path": folder}, check_results=[_whole(workspace, bound, FICHES)]
+        )
 
 
 @dg.asset(
@@ -71,8 +87,9 @@ def departement_fiches(context: dg.AssetExecutionContext, workspace: Workspace) 
     description="The entry page: territories by région with their headline figures and links.",
     backfill_policy=ONE_RUN,
 )
-def entry_page(workspace: Workspace) -> dg.MaterializeResult:
-    """Write index.html for the bundles that are there."""
+def entry_page(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+    """Write index.html for the bundles that are there, and the page of checks."""
     with told(workspace.paths):
         listed = workspace.write_index()
+        qualite.write(context.instance)
     return dg.MaterializeResult(metadata={"fiches": listed, "path": dg.MetadataValue.path(workspace.paths.index)})

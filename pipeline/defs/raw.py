@@ -9,11 +9,14 @@ from functools import partial
 
 import dagster as dg
 
-from pipeline.archive import intake, tables
+from pipeline import controles
+from pipeline.archive import intake, rapport, tables
 from pipeline.archive.intake import BLOCKING
 from pipeline.defs.partitions import ONE_RUN
+from pipeline.defs.qualite import result, specs
 from pipeline.defs.resources import Workspace, told
 from pipeline.errors import ComexError
+from pipeline.fiche.provenance import versions
 from pipeline.progress import stage
 
 TABLES = {
@@ -25,9 +28,6 @@ TABLES = {
 QUARTERLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=100), fail_window=timedelta(days=130))
 ARCHIVES = dg.AssetKey(["raw", "archives"])
 ECHANGES = dg.AssetKey(["raw", "echanges"])
-PUBLISHED = "releases_are_still_published"
-
-COUNTED = "Every row has a mass, and a key of its own. Otherwise its value counts all the same; here is how much is concerned."
 
 
 @dg.multi_asset(
@@ -39,11 +39,7 @@ COUNTED = "Every row has a mass, and a key of its own. Otherwise its value count
             for table, text in TABLES.items()
         ),
     ],
-    check_specs=[
-        *(dg.AssetCheckSpec(name, asset=ECHANGES, blocking=True, description=text) for name, text in BLOCKING.items()),
-        dg.AssetCheckSpec(PUBLISHED, asset=ARCHIVES, description="What was once on offer still is, and the source told all."),
-        dg.AssetCheckSpec("masses_and_keys_are_complete", asset=ECHANGES, description=COUNTED),
-    ],
+    check_specs=specs("raw/echanges", "raw/archives"),
     backfill_policy=ONE_RUN,
 )
 def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
@@ -58,29 +54,21 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
                 releases = tables.build(taken.kept, paths.raw_tables, accept, settings.vintage)
         except ComexError as error:
             if error.check in BLOCKING:
-                yield dg.AssetCheckResult(check_name=error.check, asset_key=ECHANGES, passed=False, description=str(error))
+                yield result(error.check, ECHANGES, str(error), rapport.premieres(error))
             raise
     for name in BLOCKING:
-        yield dg.AssetCheckResult(check_name=name, asset_key=ECHANGES, passed=True)
-    counted, warn = tables.counted_all_the_same(releases), dg.AssetCheckSeverity.WARN
-    yield dg.AssetCheckResult(
-        check_name="masses_and_keys_are_complete", asset_key=ECHANGES, passed=not counted, severity=warn, description=counted
-    )
-    notices = "\n".join(map(str, taken.told_all(releases)))
-    yield dg.AssetCheckResult(
-        check_name=PUBLISHED, asset_key=ARCHIVES, passed=not notices, severity=warn, description=notices or None
-    )
-    listing = dg.MetadataValue.md(
-        "| archive | vintage | flux | lignes | euros | sha256 |\n|---|---|---|--:|--:|---|\n"
-        + "\n".join(f"| {r.nom} | {r.vintage} | {r.flux} | {r.lignes:,} | {r.valeur_eur:,} | {r.release_id} |" for r in releases)
-    )
+        yield result(name, ECHANGES, "")
+    yield result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
+    yield result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
+    yield result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))
     yield dg.MaterializeResult(
         ARCHIVES,
         metadata={
             "source": taken.label,
             "arrivals": taken.summary,
             "comparaisons": dg.MetadataValue.md("\n".join(comparison.texte for comparison in taken.comparisons) or "none"),
-            "archives": listing,
+            "archives": dg.MetadataValue.table([dg.TableRecord(release.told) for release in releases]),
+            "versions": versions(),
             "path": dg.MetadataValue.path(taken.folder),
         },
         data_version=dg.DataVersion("-".join(release.release_id for release in releases)),

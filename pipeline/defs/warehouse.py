@@ -11,8 +11,10 @@ from dagster_dbt import DbtCliResource, dbt_assets
 
 from pipeline import dbt as dbt_call
 from pipeline.defs.partitions import ONE_RUN
+from pipeline.defs.qualite import offending, result, specs
 from pipeline.defs.resources import Workspace, told
-from pipeline.marts import CONTROLES, row_count
+from pipeline.fiche.qualite import EXEMPLES, rapporter_codes
+from pipeline.marts import row_count
 from pipeline.progress import stage
 
 
@@ -23,31 +25,32 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
     os.environ.update(dbt_call.environment(paths))
     settings = workspace.settings
     arguments = dbt_call.build_arguments(settings.niveau_produit, workspace.period())
+    failed: list[dg.AssetCheckResult] = []
     with told(paths), dbt_call.building(paths), stage("Entrepôt (dbt)"):
-        for event in dbt.cli(arguments, context=context, target_path=paths.warehouse / "dbt").stream():
-            if isinstance(event, dg.Output) and event.output_name.startswith("mart_"):
-                event = event.with_metadata({**event.metadata, "dagster/row_count": row_count(paths.marts, event.output_name)})
-            yield event
+        try:
+            for event in dbt.cli(arguments, context=context, target_path=paths.warehouse / "dbt").stream():
+                if isinstance(event, dg.AssetCheckResult) and not event.passed:
+                    failed.append(event)  # told once dbt is gone: as long as it lives nobody else reads the warehouse
+                    continue
+                if isinstance(event, dg.Output) and event.output_name.startswith("mart_"):
+                    count = row_count(paths.marts, event.output_name)
+                    event = event.with_metadata({**event.metadata, "dagster/row_count": count})
+                yield event
+        finally:
+            for each in failed:
+                words, rows = dbt_call.offenders(paths, str(each.check_name), EXEMPLES)
+                yield each._replace(description=words, metadata={**each.metadata, **offending(rows)})
 
 
-CHECKS = [
-    dg.AssetCheckSpec(name, asset=f"mart_national_{sujet}", description=sentence, blocking=sujet == "quarantaine")
-    for name, (sujet, _, sentence) in CONTROLES.items()
-]
+CHECKS = specs("mart_national_plausibilite", "mart_national_quarantaine")
 
 
 @dg.multi_asset_check(specs=CHECKS)
 def figures_are_plausible(workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
     """Warns of what is unlikely or unknown; blocks where unknown codes exceed the operator's limit."""
     marts, limit = workspace.marts(), workspace.settings.quarantaine_max_pct
+    rapporter_codes(workspace.provenance(), marts, limit, workspace.paths)
     for spec in CHECKS:
-        words, offenders = marts.offenders(spec.name, limit)
+        words, rows = marts.offenders(spec.name, limit)
         severe = spec.blocking and marts.quarantine_exceeds(limit)
-        yield dg.AssetCheckResult(
-            check_name=spec.name,
-            asset_key=spec.asset_key,
-            passed=not words,
-            severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
-            description=words or spec.description,
-            metadata={"offenders": dg.MetadataValue.md(offenders or "none")},
-        )
+        yield result(spec.name, spec.asset_key, words, rows, severe)

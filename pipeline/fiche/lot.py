@@ -6,14 +6,12 @@ No clock and no chance: the same content gives the same bytes.
 
 import hashlib
 import json
-import platform
 import shutil
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -23,7 +21,7 @@ import pandas as pd
 from pipeline.errors import OutputError, RenderError
 from pipeline.fiche import page, pdf
 from pipeline.fiche.contenu import Fiche, Illustration
-from pipeline.fiche.provenance import LICENCE, empreinte_du_code
+from pipeline.fiche.provenance import LICENCE, versions
 from pipeline.marts import Lu
 from pipeline.territoires import Territoire
 
@@ -40,7 +38,12 @@ COLONNES = {
     "flux": ["produit_code", "produit", "pays_code", "pays", "valeur_eur", "part_pct", "est_principal"],
 }
 FACULTATIFS = ("classement", "fiabilite", "specificites", "rapprochement", "publies")  # where there are rows
-LOGICIELS = ("comex", "dagster", "dbt-core", "dbt-duckdb", "duckdb", "pandas", "plotly", "kaleido", "typst")
+
+TOUJOURS = {
+    "fiche.pdf",
+    "fiche.html",
+    *(f"donnees/{nom}.csv" for nom in ("reperes", "balance", "produits", "flux-export", "flux-import")),
+}
 
 
 def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None, lus: Sequence[Lu] = ()) -> Path:
@@ -78,6 +81,26 @@ def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None, 
             _poser(aside / "donnees" / f"{nom}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
         _poser(aside / "manifest.json", _manifeste(fiche, aside, lus, dessinees))
     return final
+
+
+def defauts(dossier: Path) -> list[dict[str, str]]:
+    """What keeps the bundle at `dossier` from being whole: files that are missing, altered or foreign; none when all holds."""
+    try:
+        manifeste = json.loads((dossier / "manifest.json").read_bytes())
+        attendus = {str(fichier["chemin"]): str(fichier["sha256"]) for fichier in manifeste["fichiers"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [{"fiche": dossier.name, "fichier": "manifest.json", "defaut": f"illisible ({type(error).__name__})"}]
+    trouves = {path.relative_to(dossier).as_posix(): _sha256(path.read_bytes()) for path in dossier.rglob("*") if path.is_file()}
+    del trouves["manifest.json"]
+    fautes = dict.fromkeys(sorted((TOUJOURS | attendus.keys()) - trouves.keys()), "absent")
+    fautes |= dict.fromkeys(sorted(trouves.keys() - attendus.keys()), "inconnu du manifeste")
+    fautes |= {nom: "autre empreinte" for nom in sorted(attendus.keys() & trouves) if attendus[nom] != trouves[nom]}
+    return [{"fiche": dossier.name, "fichier": nom, "defaut": faute} for nom, faute in fautes.items()]
+
+
+def dits(defauts: Sequence[dict[str, str]]) -> str:
+    """These faults in a sentence; nothing for none."""
+    return f"{len(defauts)} files of bundles are missing, altered or foreign, the first: {defauts[0]}." if defauts else ""
 
 
 def donnees(fiche: Fiche) -> dict[str, pd.DataFrame]:
@@ -199,12 +222,7 @@ def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[d
             }
             for archive in provenance.archives
         ],
-        "versions": {
-            "python": platform.python_version(),
-            **{nom: version(nom) for nom in LOGICIELS},
-            "navigateur": ", ".join(sorted({dessin["navigateur"] for dessin in dessinees})),
-            "code": empreinte_du_code(),
-        },
+        "versions": versions() | {"navigateur": ", ".join(sorted({dessin["navigateur"] for dessin in dessinees}))},
         "chaine": _chaine(fiche, lus, dessinees),
         "fichiers": [
             {

@@ -5,9 +5,11 @@ The source line is derived from the releases themselves, so that it cannot go st
 """
 
 import hashlib
+import platform
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from pipeline.settings import ROOT
@@ -15,6 +17,7 @@ from pipeline.typographie import INSECABLE, mois
 
 MENTION_EXEMPLE = "Données d’exemple"
 LICENCE = "Licence Ouverte 2.0"
+LOGICIELS = ("comex", "dagster", "dbt-core", "dbt-duckdb", "duckdb", "pandas", "plotly", "kaleido", "typst")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ class Provenance:
 def origine_lisible(origine: str) -> str:
     """An address as it is; of a path, which tells a reader of another machine nothing, the name of its file."""
     return origine if "://" in origine else Path(origine).name
+
+
+def versions() -> dict[str, str]:
+    """What a fiche was made with, the browser apart: Python, the libraries that decide on bytes, and this code."""
+    return {"python": platform.python_version(), **{nom: version(nom) for nom in LOGICIELS}, "code": empreinte_du_code()}
 
 
 @cache

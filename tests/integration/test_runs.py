@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 from filelock import FileLock
 
@@ -99,6 +100,29 @@ def test_the_run_is_on_record_partition_by_partition(built: Path) -> None:
             assert instance.get_materialized_partitions(dg.AssetKey(asset)) == FICHES
 
 
+def states(home: Path, passage: str) -> dict[str, tuple[bool | None, str, int | None]]:
+    """The checks of the page: passed, severity, cases."""
+    told = json.loads((home / "qualite.json").read_text(encoding="utf-8"))[passage]
+    return {etat["nom"]: (etat["passe"], etat["gravite"], etat["nombre"]) for etat in told["etats"]}
+
+
+def test_the_site_shows_every_check_of_its_run_and_of_the_few_fiches_made_after(built: Path, source: Path) -> None:
+    from pipeline import controles, dbt
+
+    told = json.loads((built / "qualite.json").read_text(encoding="utf-8"))["site"]
+    shown = {(etat["nom"], etat["actif"]) for etat in told["etats"]}
+    assert shown == {(each.nom, each.actif) for each in controles.catalogue(dbt.manifest())}
+    assert {etat["portee"] for etat in told["etats"] if etat["nom"] == "every_bundle_is_whole"} == {"", "48", "94", "976"}
+    assert {etat["nom"] for etat in told["etats"] if etat["passe"] is None} == set()
+    assert not [etat for etat in told["etats"] if etat["passe"] is False and etat["gravite"] == "error"]
+    assert (told["travail"], told["periode"], told["echecs"]) == ("everything", "2024", [])
+    assert {archive["archive"] for archive in told["archives"]} == {path.name for path in source.glob("*.zip")}
+    assert told["versions"]["duckdb"] and told["versions"]["code"]
+    assert 'href="qualite.html"' in (built / "index.html").read_text(encoding="utf-8")
+    assert 'href="../../../qualite.html"' in (built / "fiches/2024/94-val-de-marne/fiche.html").read_text(encoding="utf-8")
+    assert not (built / "rapports").exists()
+
+
 def test_a_bundle_bound_again_in_another_process_has_the_same_bytes(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.defs.resources import Workspace
     from pipeline.fiche import bind
@@ -161,12 +185,63 @@ def test_unknown_codes_beyond_the_limit_stop_before_the_charts(
     assert "departement_inconnu '96' (1 rows, 99,999,999,999 €)" in done.stderr
     assert all(part in done.stderr for part in PARTS)
     assert fingerprint(built / "fiches") == before
+    assert states(built, "arrete")["codes_are_known"] == (False, "error", 1)
+    [report] = (built / "rapports").glob("202502-*-codes.html")
+    assert "99\u202f999\u202f999\u202f999" in report.read_text(encoding="utf-8")
     # A job without that check refuses the same marts.
     monkeypatch.setenv("COMEX_HOME", str(built))
     from pipeline.defs.resources import Workspace
 
     with pytest.raises(DataError, match="departement_inconnu '96'"):
         Workspace().marts_to_publish()
+
+
+def test_a_refused_release_is_reported_in_french_and_shown_beside_the_run_of_the_site(
+    built: Path, source: Path, tmp_path: Path
+) -> None:
+    before = states(built, "site")
+    broken = changed(source, tmp_path / "broken", lambda lines: [*lines, "E;1;2024;94;03;C26A;2612;DE;12,5;1"])
+    done = comex(built, broken, "--departement", "94")
+    assert done.returncode == 1
+    [report] = (built / "rapports").glob("202502-202502-Regional-2024-export.html")
+    assert f"report in French: {report}" in done.stderr
+    assert "E;1;2024;94;03;C26A;2612;DE;12,5;1" in report.read_text(encoding="utf-8")
+    stopped = states(built, "arrete")
+    assert stopped["euros_are_whole"] == (False, "error", 1)
+    assert stopped["departements_sum_to_national"] == (None, "", None) and stopped.keys() == before.keys()
+    assert states(built, "site") == before
+    report.unlink()
+
+
+def test_a_dbt_test_that_fails_shows_its_rows(built: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.definitions import defs
+
+    monkeypatch.setenv("COMEX_HOME", str(built))
+    monkeypatch.setenv("COMEX_SOURCE", str(source))
+    test = "mart_national_classement_has_one_row_by_key"
+    monkeypatch.setattr("pipeline.dbt.build_arguments", lambda *_: ["test"])
+    mart, seal = built / "warehouse/marts/mart_national_classement.parquet", built / "warehouse/marts/COMPLETE"
+    whole, sealed = mart.read_bytes(), seal.read_bytes()
+    spoilt = f"copy (from '{mart}' union all (from '{mart}' order by flux, rang limit 3)) to '{mart}.spoilt' (format parquet)"
+    duckdb.sql(spoilt)
+    mart.write_bytes(Path(f"{mart}.spoilt").read_bytes())
+    try:
+        with instance_of(built) as instance:
+            job = defs().resolve_job_def("marts")
+            loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=loggers)
+        failed = next(event for event in result.get_asset_check_evaluations() if event.check_name == test)
+        assert not failed.passed and failed.severity.value == "ERROR" and "3 row(s) found" in str(failed.description)
+        assert failed.metadata["found"].value == 3
+        rows = failed.metadata["offenders"].value.records
+        assert {row.data["lignes"] for row in rows} == {2} and len(rows) == 3
+        assert states(built, "arrete")[test] == (False, "error", 3)
+        assert states(built, "arrete")["codes_are_known"][0] is None
+        assert not seal.exists()
+    finally:
+        mart.write_bytes(whole)
+        seal.write_bytes(sealed)
+        Path(f"{mart}.spoilt").unlink()
 
 
 def test_a_second_run_at_the_same_time_is_refused(built: Path, source: Path) -> None:

@@ -217,7 +217,7 @@ def served(archive: Path, **others) -> Served:
 
 
 def take_served(source: Source, paths: Paths) -> intake.Taken:
-    return intake.take_in(source, paths.raw / "source", paths.raw_tables)
+    return intake.take_in(source, paths.raw / "source", paths)
 
 
 def test_an_unchanged_release_is_asked_for_with_what_the_server_said_and_not_fetched(tmp_path, paths):

@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reperes'}}, 'description': 'Départements and Monaco sum to their région, and régions to France, to the euro.'}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reperes'}}, 'description': 'Départements and Monaco sum to their région, and régions to France, to the euro.', 'phrase': 'Les départements et Monaco font leur région, et les régions la France, à l’euro près.'}) }}
 with zones as (
     select periode, flux, region_code, sum(valeur_eur) as valeur_eur, sum(valeur_eur) filter (where departement_code = '99') as monaco_eur
     from {{ ref('int_echanges__by_zone') }}

@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reperes'}}, 'description': 'Euros of the standing rows equal those of the marts and of the quarantine: no code is lost on the way.'}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reperes'}}, 'description': 'Euros of the standing rows equal those of the marts and of the quarantine: no code is lost on the way.', 'phrase': 'Les euros des lignes reçues sont ceux des fiches et des lignes écartées : aucun code ne se perd en route.'}) }}
 -- Straight from the source, without the staging models, so that a join that loses rows there shows here.
 with en_vigueur as (
     select

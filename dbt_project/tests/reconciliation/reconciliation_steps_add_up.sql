@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reconciliation'}}, 'description': 'Départements + Monaco + undetermined = régions = the total of the fiches, to the euro; and the bridge from there to the published headline adds up.'}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reconciliation'}}, 'description': 'Départements + Monaco + undetermined = régions = the total of the fiches, to the euro; and the bridge from there to the published headline adds up.', 'phrase': 'Départements + Monaco + indéterminé = régions = total des fiches, à l’euro près, et les étapes jusqu’au chiffre publié s’additionnent.'}) }}
 with etapes as (
     select
         periode,

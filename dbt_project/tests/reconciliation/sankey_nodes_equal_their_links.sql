@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'mart_departement_flux'}}, 'description': 'In each Sankey the links of a node sum to the node, and at most five links, never one of « Autres », are principal.'}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'mart_departement_flux'}}, 'description': 'In each Sankey the links of a node sum to the node, and at most five links, never one of « Autres », are principal.', 'phrase': 'Dans chaque diagramme de flux, les liens d’un nœud font ce nœud ; cinq liens au plus, jamais d’« Autres », sont principaux.'}) }}
 with liens as (
     from {{ ref('mart_departement_flux') }} union all from {{ ref('mart_national_flux') }}
 ),

@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'departements'}}, 'description': 'Each seed holds one row by its key, which is never empty: a code that stands twice would count twice.'}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'departements'}}, 'description': 'Each seed holds one row by its key, which is never empty: a code that stands twice would count twice.', 'phrase': 'Chaque table de référence a une seule ligne par clé : un code en double compterait deux fois.'}) }}
 {%- set keys = {
     'departements': ['departement_code'],
     'departement_alias': ['code_source'],

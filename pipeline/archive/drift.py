@@ -1,0 +1,127 @@
+"""Does an arrival look like the former release of the same kind? Rows, quarters, members, encodings; no meaning of codes.
+
+A quarter whose number of rows is far from what the former release gave is refused (`ecart_lignes_max_pct`); the rest is told
+in a report and the release is kept. Add here: another change of the source that no verdict on one archive can see.
+Keep out: verdicts on one archive (`inspect.py`, `rows.py`), what a revision moved (`compare.py`), words (`rapport.py`).
+"""
+
+import re
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.archive import rows, store
+from pipeline.archive.inspect import Received
+from pipeline.archive.store import Kept
+from pipeline.errors import ReleaseError
+
+ROWS = "row_counts_follow_the_former_release"
+LEAST_ROWS = 100  # of a quarter in the former release: below, half more or less says nothing
+Before = dict[str, tuple[Kept, dict[str, Any]]]  # what stood by quarter: the archive, and what is known of that quarter
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One thing that changed: its name in `rapport.py`, and the numbers and names found."""
+
+    check: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def standing(received: Received, folder: Path, tables_folder: Path) -> Before:
+    """What the archive under `folder` gave, before this arrival, for the quarters of its flow."""
+    found: Before = {}
+    for former in _formers(received, folder):
+        found |= {quarter: (former, fact) for quarter, fact in rows.extract(former, tables_folder)["par_trimestre"].items()}
+    return found
+
+
+def refuse_other_row_counts(received: Received, now: dict[str, Any], before: Before, limit_pct: float) -> None:
+    """Raise ReleaseError when a quarter has far more or fewer rows than the former release gave; `now`: facts by quarter."""
+    far = []
+    for quarter, fact in now.items():
+        former, then = before.get(quarter, (None, {"lignes": 0}))
+        change = (fact["lignes"] / then["lignes"] - 1) * 100 if then["lignes"] >= LEAST_ROWS else 0
+        if former and abs(change) > limit_pct:
+            far.append((quarter, then["lignes"], fact["lignes"], change, former.name))
+    if far:
+        quarter, then, count, change, name = far[0]
+        raise ReleaseError(
+            f"About {then:,} rows were expected for {quarter}, as in {name}; {received.name} has {count:,} ({change:+.1f} %,"
+            f" {limit_pct:g} % allowed); {len(far)} of {len(now)} quarters are so.",
+            where=f"{received.name}, {received.contents.data_member}",
+            cause="a file that was cut or written twice, or a release that covers another field than the former ones",
+            remedy="ask the customs; if the change is meant, raise COMEX_ECART_LIGNES_MAX_PCT knowingly, and run again",
+            check=ROWS,
+            facts={"limite_pct": limit_pct, "trimestres": far},
+        )
+
+
+def changes(received: Received, quarters: Iterable[str], folder: Path) -> list[Drift]:
+    """What differs from the last kept release of the same kind without making the arrival unfit. Call it before it is kept."""
+    alike = [former for former in _formers(received, folder) if bool(_year(former)) == bool(_year(received))]
+    if not alike:
+        return []
+    former, found = alike[-1], []
+    now, then = _names(received), _names(former)
+    renamed = {
+        (then.get(kind, ""), now.get(kind, "")) for kind in {*now, *then} if _shape(then.get(kind)) != _shape(now.get(kind))
+    }
+    if renamed:
+        found.append(Drift("members_keep_their_names", {"archive": former.name, "membres": sorted(renamed)}))
+    coded, recoded = _encodings(former), _encodings(received)
+    if changed := [(kind, coded[kind], recoded[kind]) for kind in sorted(coded.keys() & recoded) if coded[kind] != recoded[kind]]:
+        found.append(Drift("labels_keep_their_encoding", {"archive": former.name, "fichiers": changed}))
+    return found + _lost_quarters(received, set(quarters), [each for each in alike if _year(each) == _year(received)], folder)
+
+
+def _lost_quarters(received: Received, now: set[str], alike: list[Kept], folder: Path) -> list[Drift]:
+    """Quarters of the last release of this kind (and year) that are gone; a rolling one drops its oldest by its nature."""
+    if not alike:
+        return []
+    entry = store.entries(folder)[alike[-1].rang - 1]
+    lost = sorted(q for q in entry.get("quarters", []) if q not in now and (_year(received) or q > min(now)))
+    return [Drift("no_quarter_disappears", {"archive": alike[-1].name, "trimestres": lost})] if lost else []
+
+
+def _formers(received: Received, folder: Path) -> list[Kept]:
+    """Whole arrivals of the same flow that are not newer, the one that stands last."""
+
+    def older(entry: store.Entry) -> bool:
+        if entry["flux"] != received.contents.flux or entry["vintage"] > received.contents.vintage:
+            return False
+        return entry["hash"] != f"sha256:{received.sha256}" and store.is_whole(folder, entry)
+
+    return sorted(store.kept(folder, older), key=lambda kept: (kept.contents.vintage, kept.rang))
+
+
+def _year(received: Received) -> str:
+    """The year that the data member's name tells; none for rolling quarters."""
+    found = re.search(r"_(\d{4})_", PurePosixPath(received.contents.data_member).name)
+    return found[1] if found else ""
+
+
+def _names(received: Received) -> dict[str, str]:
+    members = {"données": received.contents.data_member, **received.contents.label_members}
+    return {kind: PurePosixPath(member).name for kind, member in members.items()}
+
+
+def _shape(name: str | None) -> str | None:
+    """A member's name whatever its year and its case."""
+    return re.sub(r"\d{4}", "AAAA", name).casefold() if name else None
+
+
+def _encodings(received: Received) -> dict[str, str]:
+    """The encoding of each label file, as `inspect.read_labels` finds it."""
+    found = {}
+    with zipfile.ZipFile(received.path) as archive:
+        for kind, member in received.contents.label_members.items():
+            payload = archive.read(member)
+            try:
+                payload.decode("utf-8")
+                found[kind] = "UTF-8 avec BOM" if payload.startswith(b"\xef\xbb\xbf") else "UTF-8"
+            except UnicodeDecodeError:
+                found[kind] = "Windows-1252"
+    return found

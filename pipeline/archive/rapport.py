@@ -1,0 +1,267 @@
+"""The report on a release that drifted, in French, for those who will write to the producer: one page, printable, sent as it is.
+
+Add here: the words of one more verdict (a test asks for them). Keep out: verdicts (`inspect.py`, `rows.py`, `drift.py`), looks
+(`rapport.html.j2`). No clock: the same archive against the same archives gives the same bytes. A release that came right
+takes its report away.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.archive.drift import Before, Drift
+from pipeline.archive.inspect import VINTAGE, Contents, digest
+from pipeline.archive.store import write_whole
+from pipeline.errors import ComexError
+from pipeline.typographie import INSECABLE, euros, mois, nombre, pct
+
+REDIRIGE = "un site ou un mandataire a répondu à la place de l’archive"
+AUTRE_PRODUIT = "un autre produit des Douanes, ou une nouvelle présentation du fichier"
+ALTEREE = "un téléchargement interrompu, ou un fichier modifié en chemin"
+REPRENDRE = "Reprendre l’archive sur la page des bases complètes des Douanes et relancer."
+ECRIRE = "Écrire au producteur en joignant ce rapport\u00a0; ne pas modifier l’archive à la main."
+
+
+@dataclass(frozen=True)
+class Texte:
+    """What readers are told of a verdict: what is expected, what was found (its facts in braces), the likely cause, what to do."""
+
+    attendu: str
+    trouve: str
+    cause: str
+    faire: str = ECRIRE
+
+
+LIGNES = "{lignes} ligne(s) sur {total} en défaut."
+TEXTES = {
+    "is_not_an_html_page": Texte(
+        "Chaque archive est un fichier ZIP, et non une page web enregistrée sous son nom.",
+        "Le fichier est une page web\u00a0: il commence par «\u00a0{debut}\u00a0».",
+        REDIRIGE,
+        "Ouvrir le lien dans un navigateur, enregistrer l’archive dans un dossier et relancer avec --source DOSSIER.",
+    ),
+    "is_a_real_archive": Texte(
+        "Chaque archive s’ouvre comme un ZIP et la somme de contrôle de chaque membre est bonne.",
+        "L’archive ne s’ouvre pas, ou un de ses membres est endommagé ou chiffré.",
+        ALTEREE,
+        REPRENDRE,
+    ),
+    "members_stay_in_their_folder": Texte(
+        "Aucun membre de l’archive n’a de chemin qui sorte de son dossier.",
+        "Le membre «\u00a0{membre}\u00a0» en sort.",
+        "une archive faite pour écrire ailleurs sur le disque, qui ne vient pas des Douanes",
+        "Ne pas la décompresser\u00a0; la supprimer et la reprendre chez le producteur.",
+    ),
+    "is_not_a_bomb": Texte(
+        "La taille annoncée de l’archive, une fois décompressée, est plausible.",
+        "L’archive annonce {octets} octets, {limite} au plus sont admis.",
+        "un fichier qui ne vient pas des Douanes",
+        "Ne pas la décompresser\u00a0; la reprendre chez le producteur.",
+    ),
+    "has_exactly_one_data_member": Texte(
+        "Chaque archive contient un seul fichier de données, sous un nom que les Douanes emploient.",
+        "{membres} fichier(s) de données. Contenu de l’archive\u00a0: {contenu}.",
+        "un autre produit des Douanes (base nationale, classeurs par région), ou des membres renommés",
+    ),
+    "has_ten_fields": Texte(
+        "Chaque ligne a dix champs séparés par des points-virgules.",
+        "Une ligne au moins n’en a pas dix, ou n’est pas du texte UTF-8 ({champs} champs à la première).",
+        "des colonnes ajoutées ou retirées, un autre séparateur, ou une ligne endommagée",
+    ),
+    "has_no_header": Texte(
+        "Le fichier de données n’a pas de ligne d’en-tête.",
+        "{lignes} ligne(s) d’en-tête sur {total} lignes.",
+        "une archive réenregistrée par un tableur, ou un classeur par région, qui a un en-tête et des milliers d’euros",
+    ),
+    "flow_is_known": Texte("Le flux (champ 1) est I ou E.", LIGNES, AUTRE_PRODUIT),
+    "flow_is_the_announced_one": Texte(
+        "Le flux de chaque ligne est celui que le nom du fichier annonce.",
+        LIGNES,
+        "importations et exportations échangées à la fabrication de l’archive",
+    ),
+    "goods_are_in_official_order": Texte(
+        "Le produit A129 est au champ 6 et le produit CPF4 au champ 7.",
+        LIGNES,
+        "colonnes échangées, comme dans des fichiers faits par des tiers",
+    ),
+    "quarter_is_plausible": Texte(
+        "Chaque ligne a un trimestre de 1 à 4 d’une année 20xx, commencé lors de la publication.",
+        LIGNES,
+        "colonnes dans un autre ordre, ligne endommagée, ou mois erroné dans le nom du fichier",
+    ),
+    "euros_are_whole": Texte(
+        "Les valeurs (champ 9) sont des euros entiers.",
+        LIGNES,
+        "des montants en milliers d’euros (k€) avec décimales, comme dans les classeurs par région, qui sont un autre produit",
+    ),
+    "row_counts_follow_the_former_release": Texte(
+        "Un trimestre a un nombre de lignes comparable à celui de la publication précédente (réglage COMEX_ECART_LIGNES_MAX_PCT).",
+        "Écart de plus de {limite_pct}\u00a0% pour les trimestres ci-dessous.",
+        "un fichier tronqué ou écrit deux fois, ou un changement de champ de la statistique",
+        "Demander au producteur. Si le changement est voulu, relever COMEX_ECART_LIGNES_MAX_PCT en connaissance de cause.",
+    ),
+    "codes_are_known": Texte(
+        "Les codes inconnus de toute table portent moins que la limite d’un flux (réglage COMEX_QUARANTAINE_MAX_PCT).",
+        "Ils portent {part} du flux, {limite_pct}\u00a0% au plus sont admis. Les plus lourds sont ci-dessous.",
+        "des codes créés par les Douanes depuis que les tables ont été faites, ou des lignes endommagées",
+        "Demander au producteur le sens de ces codes et les ajouter aux tables (dbt_project/seeds) avec leur source.",
+    ),
+    "members_keep_their_names": Texte(
+        "Les membres de l’archive portent les mêmes noms que dans la publication précédente.",
+        "Des membres ont été renommés, ajoutés ou retirés par rapport à {archive}.",
+        "une nouvelle façon de nommer les fichiers",
+        "Rien à faire si les chiffres sont bons\u00a0; le signaler au producteur si un fichier de libellés manque.",
+    ),
+    "labels_keep_their_encoding": Texte(
+        "Les fichiers de libellés gardent leur encodage.",
+        "L’encodage a changé par rapport à {archive}.",
+        "un autre outil d’export chez le producteur",
+        "Vérifier les accents des libellés nouveaux\u00a0; les deux encodages sont lus.",
+    ),
+    "no_quarter_disappears": Texte(
+        "Tous les trimestres de la publication précédente sont là.",
+        "Trimestres absents, présents dans {archive}\u00a0: {trimestres}.",
+        "une publication incomplète, ou des données retirées par le producteur",
+        "La publication précédente vaut encore pour ces trimestres\u00a0; demander au producteur s’ils sont retirés.",
+    ),
+}
+TABLES = {  # facts that are printed as a table: its title and columns
+    "premieres": ("Premières lignes concernées", ("ligne", "contenu")),
+    "trimestres": (
+        "Trimestres concernés",
+        ("trimestre", "lignes attendues", "lignes trouvées", "écart", "publication précédente"),
+    ),
+    "membres": ("Membres", ("avant", "maintenant")),
+    "fichiers": ("Fichiers de libellés", ("fichier", "avant", "maintenant")),
+    "codes": ("Premiers codes", ("trimestre", "motif", "code", "département", "lignes", "euros")),
+}
+
+
+@dataclass(frozen=True)
+class Recu:
+    """What was received, as far as it is known: no size and no sha256 without a file, no flow of what could not be opened."""
+
+    nom: str
+    origine: str
+    millesime: str = ""  # AAAAMM
+    taille: int = 0
+    sha256: str = ""
+    flux: str = ""  # export, import
+    membre: str = ""  # the data member
+
+    def faits(self) -> list[tuple[str, str]]:
+        """Terms and values for the head of the report."""
+        return [
+            ("Archive", self.nom),
+            ("Provenance", self.origine),
+            ("Taille", f"{nombre(self.taille)}{INSECABLE}octets" if self.taille else "aucun fichier gardé"),
+            ("SHA-256", self.sha256 or "–"),
+            ("Millésime", mois(self.millesime) if self.millesime else "inconnu"),
+            *([("Flux", f"{self.flux}ations")] if self.flux else []),
+            *([("Fichier de données", self.membre)] if self.membre else []),
+        ]
+
+
+def recu(nom: str, origine: str, path: Path | None, contents: Contents | None) -> Recu:
+    """The facts of the bytes at `path`, if there are any; `contents` if they could be opened."""
+    found = VINTAGE.search(nom)
+    return Recu(
+        nom,
+        origine,
+        contents.vintage if contents else found[1] if found else "",
+        path.stat().st_size if path else 0,
+        digest(path) if path else "",
+        {"E": "export", "I": "import"}[contents.flux] if contents else "",
+        contents.data_member if contents else "",
+    )
+
+
+def chemin(folder: Path, recu: Recu, suite: str = "") -> Path:
+    """Where the report on an archive is, or would be; `suite` tells apart the one that another stage writes."""
+    nom = re.sub(r"[^\w.-]+|\.\.+", "-", Path(recu.nom).stem)[-120:]
+    return folder / f"{recu.millesime or 'sans-date'}-{nom}{suite}.html"
+
+
+def ecrire(
+    path: Path,
+    recu: Recu,
+    constats: Iterable[Drift | ComexError],
+    *,
+    bloque: bool,
+    en_place: Before | None,
+    periodes: Iterable[str],
+) -> None:
+    """Write the report to `path` (see `chemin`).
+
+    `constats`: what was found (ComexErrors with a `check`); `en_place`: what the kept archives gave before it, where
+    that is known; `periodes`: those whose fiches are there.
+    """
+    page = (
+        Environment(
+            loader=FileSystemLoader(Path(__file__).parent),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        .get_template("rapport.html.j2")
+        .render(
+            recu=recu.faits(),
+            nom=recu.nom,
+            bloque=bloque,
+            constats=[_constat(constat) for constat in constats],
+            en_place=[
+                (quarter, kept.name, mois(kept.contents.vintage), nombre(fact["lignes"]), euros(fact["valeur_eur"]))
+                for quarter, (kept, fact) in sorted(en_place.items())
+            ]
+            if en_place is not None
+            else None,
+            periodes=list(periodes),
+        )
+    )
+    write_whole(path, page)
+
+
+def premieres(error: ComexError) -> list[dict[str, Any]]:
+    """The first lines at fault that a refusal quotes."""
+    return [{"ligne": line, "contenu": text} for line, text in error.facts.get("premieres", [])]
+
+
+def _constat(constat: Drift | ComexError) -> dict[str, Any]:
+    texte = TEXTES[str(constat.check)]
+    lists = {name for name, fact in constat.facts.items() if isinstance(fact, list)}
+    facts = {name: _imprime(fact) for name, fact in constat.facts.items()}
+    try:
+        trouve = texte.trouve.format(**facts)
+    except KeyError:  # a verdict without numbers, such as a message of a library
+        trouve = ""
+    tables = [
+        (*TABLES[name], [[_cellule(cell) for cell in row] for row in constat.facts[name]])
+        for name in sorted(lists)
+        if name in TABLES and constat.facts[name] and not isinstance(constat.facts[name][0], str)
+    ]
+    return {
+        "check": constat.check,
+        "texte": texte,
+        "trouve": trouve,
+        "brut": constat.expected_found if isinstance(constat, ComexError) else "",
+        "tables": tables,
+    }
+
+
+def _imprime(fact: Any) -> str:
+    if isinstance(fact, list):
+        return ", ".join(map(str, fact))
+    return nombre(fact) if isinstance(fact, int) else nombre(fact, 1).removesuffix(",0") if isinstance(fact, float) else str(fact)
+
+
+def _cellule(cell: Any) -> str:
+    if cell in (None, "") or cell != cell:
+        return "–"
+    if isinstance(cell, float):
+        return pct(cell, signe=True)
+    return nombre(cell) if isinstance(cell, int) else str(cell)
