@@ -79,6 +79,7 @@ TABLES = {
     "reconciliation": "Rapprochement avec le chiffre publié",
     "publies": "Totaux publiés",
     "plausibilite": "Points invraisemblables",
+    "specificites": "Particularités",
 }
 MAILLES = {"departement": "départements", "national": "régions et France"}
 

@@ -18,6 +18,11 @@ from pipeline.archive.store import Kept
 from pipeline.errors import DataError, SettingError
 from pipeline.outputs import writing
 
+TABLES = {
+    "echanges": "Rows of the data members of the archives that stand for some quarter, typed, nothing dropped.",
+    "releases": "One row an archive of this run: vintage, flow, rows, euros.",
+    "libelles": "Rows of the companion label files.",
+}
 FACTS = ["lignes", "valeur_eur", "trimestres", "masses_absentes", "masses_absentes_eur", "cles_repetees", "cles_repetees_eur"]
 
 
@@ -95,6 +100,12 @@ def standing(releases: Iterable[Release]) -> dict[tuple[str, str], Release]:
     for release in sorted(releases, key=lambda release: (release.vintage, release.rang_archive)):
         found |= {(release.flux, quarter): release for quarter in release.trimestres.split()}
     return found
+
+
+def counts(releases: list[Release]) -> dict[str, int | None]:
+    """Rows of each of TABLES, where they are known without reading it."""
+    rows = {"echanges": sum(r.lignes for r in set(standing(releases).values())), "releases": len(releases)}
+    return {table: rows.get(table) for table in TABLES}
 
 
 def _by_bytes(archives: Iterable[Kept]) -> dict[str, Kept]:

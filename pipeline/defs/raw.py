@@ -19,11 +19,6 @@ from pipeline.errors import ComexError
 from pipeline.fiche.provenance import versions
 from pipeline.progress import stage
 
-TABLES = {
-    "echanges": "Rows of the data members of the archives that stand for some quarter, typed, nothing dropped.",
-    "releases": "One row an archive of this run: vintage, flow, rows, euros.",
-    "libelles": "Rows of the companion label files.",
-}
 # A release comes every quarter, some days sooner or later. What counts is the last run that read the source, with news or not.
 QUARTERLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=100), fail_window=timedelta(days=130))
 ARCHIVES = dg.AssetKey(["raw", "archives"])
@@ -36,7 +31,7 @@ ECHANGES = dg.AssetKey(["raw", "echanges"])
         dg.AssetSpec(ARCHIVES, group_name="raw", kinds={"file"}, freshness_policy=QUARTERLY, description="Kept as published."),
         *(
             dg.AssetSpec(["raw", table], deps=[ARCHIVES], group_name="raw", kinds={"parquet"}, description=text)
-            for table, text in TABLES.items()
+            for table, text in tables.TABLES.items()
         ),
     ],
     check_specs=specs("raw/echanges", "raw/archives"),
@@ -61,23 +56,17 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
     yield result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
     yield result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
     yield result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))
-    yield dg.MaterializeResult(
-        ARCHIVES,
-        metadata={
-            "source": taken.label,
-            "arrivals": taken.summary,
-            "comparaisons": dg.MetadataValue.md("\n".join(comparison.texte for comparison in taken.comparisons) or "none"),
-            "archives": dg.MetadataValue.table([dg.TableRecord(release.told) for release in releases]),
-            "versions": versions(),
-            "path": dg.MetadataValue.path(taken.folder),
-        },
-        data_version=dg.DataVersion("-".join(release.release_id for release in releases)),
-    )
-    rows = {"echanges": sum(r.lignes for r in set(tables.standing(releases).values())), "releases": len(releases)}
-    for table in TABLES:
-        yield dg.MaterializeResult(
-            ["raw", table],
-            metadata={"path": dg.MetadataValue.path(paths.raw_tables / table)}
-            | ({"dagster/row_count": rows[table], "periode": workspace.period()} if table in rows else {}),
-            data_version=dg.DataVersion("-".join(release.release_id for release in releases)),
-        )
+    read = dg.DataVersion("-".join(release.release_id for release in releases))
+    facts = {
+        "source": taken.label,
+        "arrivals": taken.summary,
+        "comparaisons": dg.MetadataValue.md("\n".join(comparison.texte for comparison in taken.comparisons) or "none"),
+        "archives": dg.MetadataValue.table([dg.TableRecord(release.told) for release in releases]),
+        "versions": versions(),
+        "periode": workspace.period(),
+        "path": dg.MetadataValue.path(taken.folder),
+    }
+    yield dg.MaterializeResult(ARCHIVES, metadata=facts, data_version=read)
+    for table, count in tables.counts(releases).items():
+        where = {"path": dg.MetadataValue.path(paths.raw_tables / table)} | ({"dagster/row_count": count} if count else {})
+        yield dg.MaterializeResult(["raw", table], metadata=where, data_version=read)
