@@ -233,7 +233,7 @@ def test_a_dbt_test_that_fails_shows_its_rows(built: Path, source: Path, monkeyp
         failed = next(event for event in result.get_asset_check_evaluations() if event.check_name == test)
         assert not failed.passed and failed.severity.value == "ERROR" and "3 row(s) found" in str(failed.description)
         assert failed.metadata["found"].value == 3
-        rows = failed.metadata["offenders"].value.records
+        rows = failed.metadata["offenders"].value.records  # pyright: ignore
         assert {row.data["lignes"] for row in rows} == {2} and len(rows) == 3
         assert states(built, "arrete")[test] == (False, "error", 3)
         assert states(built, "arrete")["codes_are_known"][0] is None
