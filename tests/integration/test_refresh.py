@@ -117,7 +117,7 @@ def test_a_source_that_is_gone_makes_the_tick_fail_in_four_parts(place: Path, in
         with pytest.raises((SettingError, dg.DagsterError)) as caught:
             tick(instance)
         told = str(caught.value.__cause__ or caught.value)
-        assert all(part in told for part in ("is neither", "where:", "likely cause:", "what to do:"))
+        assert all(part in told for part in ("is none of them", "where:", "likely cause:", "what to do:"))
 
 
 def test_the_example_is_not_looked_at(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
