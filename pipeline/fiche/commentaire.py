@@ -129,7 +129,7 @@ def autres(produits: Ligne | None, hors: Ligne | None, imprimer: Callable[..., s
 
 def prudence_solde(fiabilite: Reperes) -> str:
     """The same for the balance, which takes the worse of two notes."""
-    faibles = [f"les {DEFINI[flux]}" for flux, row in fiabilite.items() if row["note"] == "C"]
+    faibles = [f"les {DEFINI[flux]}" for flux, row in fiabilite.items() if row["note"] == "C" and row["valeur_eur"]]
     return f"Il est à lire avec prudence : {liste(faibles)} portent la note de fiabilité\u00a0C." if faibles else ""
 
 

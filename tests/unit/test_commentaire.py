@@ -71,7 +71,7 @@ def test_a_note_c_calls_for_prudence() -> None:
 
 def test_where_nothing_is_traded_nothing_is_told_to_be_read_with_prudence() -> None:
     none = {"export": Ligne(fiabilite("C")["export"] | {"valeur_eur": 0}, "fiabilite")}
-    assert commentaire.prudence("export", none) == ""
+    assert commentaire.prudence("export", none) == commentaire.prudence_solde(none) == ""
     assert confiance.raisons(none["export"]) == ["aucun échange n’est relevé"]
 
 
