@@ -69,7 +69,7 @@ GENERIQUES = {  # by kind of generic dbt test
 }
 TABLES = {
     "reperes": "Chiffres clés",
-    "balance": "Solde par partenaire",
+    "balance": "Solde apparent par partenaire",
     "produits": "Principaux produits",
     "flux": "Flux produits–pays",
     "fiabilite": "Notes de fiabilité",

@@ -23,6 +23,7 @@ DE_FICHE = {
     "departement": tuple(f"mart_departement_{sujet}" for sujet in (*SUJETS, "fiabilite")),
 }
 COMMUNS = tuple(f"mart_national_{sujet}" for sujet in ("specificites", "reconciliation", "publies"))
+DE_TOUS = ("mart_national_reconciliation", "mart_national_publies")  # whose rows of all territories the fiche of France shows
 # Checks that tell their offenders: the national mart and the rule in it that each reads, and what is so when it found nothing.
 CONTROLES = {
     "quarter_totals_are_plausible": (
@@ -69,7 +70,7 @@ class Lu:
     """What was read of a mart for one territory and period: rows, and a digest of their values."""
 
     mart: str
-    territoire: str  # its key
+    territoire: str  # its key; « tous » for all rows of the period
     lignes: int
     sha256: str
 
@@ -123,6 +124,11 @@ class Marts:
         """The rows of this territory in every mart; for France also the marts that hold one table for all."""
         found = self._empreintes.get((territoire.niveau, territoire.code), {})
         return [Lu(mart, territoire.cle, lignes, sha256) for mart, (lignes, sha256) in found.items()]
+
+    def lus_de_tous(self) -> list[Lu]:
+        """The marts that the fiche of France shows whole."""
+        frames = {mart: self._read(mart) for mart in DE_TOUS}
+        return [Lu(mart, "tous", len(frame), empreinte(frame)) for mart, frame in frames.items() if len(frame)]
 
     @cached_property
     def _empreintes(self) -> dict[tuple[str, str], dict[str, tuple[int, str]]]:

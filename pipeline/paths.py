@@ -73,6 +73,11 @@ class Paths:
         return self.home / "index.html"
 
     @property
+    def rapprochement(self) -> Path:
+        """From the départements to the published totals, for the country."""
+        return self.home / "rapprochement.html"
+
+    @property
     def qualite(self) -> Path:
         """The page of checks; beside it the same as JSON."""
         return self.home / "qualite.html"

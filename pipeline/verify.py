@@ -9,7 +9,7 @@ made again (archives, period, level of the goods); it is then compared like all 
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pipeline.archive.inspect import digest, inspect
 from pipeline.archive.store import Kept, entries
 from pipeline.charts.draw import draw
 from pipeline.errors import ComexError, DataError, ReleaseError, SettingError
-from pipeline.fiche import index, page
+from pipeline.fiche import index, page, rapprochement
 from pipeline.fiche.bind import bind, provenance
 from pipeline.fiche.ecarts import ecarts
 from pipeline.fiche.provenance import Provenance, origine_lisible
@@ -33,7 +33,7 @@ from pipeline.territoires import FRANCE, Territoire, regions, tous
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one bundle (or the shared files, or the index): it holds when nothing differs; `notes` qualify how it was compared."""
+    """Of one bundle (or the shared files, or a page beside them): it holds when nothing differs; `notes` qualify how it was compared."""
 
     path: Path
     differences: tuple[str, ...] = ()
@@ -78,7 +78,9 @@ class _Made:
 def verify(place: Path | None, paths: Paths) -> Iterator[Verdict]:
     """Make again each bundle at or below `place` from the archives kept in `paths`, and say what differs.
 
-    `place` may lie anywhere. Without one: all bundles of `paths`, the shared files and the index. Raises SettingError when
+    `place` may lie anywhere. Without one: all bundles of `paths`, the shared files, the index and the page of the reconciliation.
+    The page and feed of releases and that of checks are left aside: they tell what arrived and what ran, which the archives of
+    the bundles do not. Raises SettingError when
     there is no bundle, OutputError when the temporary folder cannot be written.
     """
     found = bundles(place or paths.fiches)
@@ -102,7 +104,7 @@ def verify(place: Path | None, paths: Paths) -> Iterator[Verdict]:
         if place is None:
             page.ecrire_commun(Path(name) / "commun")
             yield Verdict(paths.commun, tuple(ecarts(paths.commun, Path(name) / "commun")))
-            yield from _judge_index(paths, made, Path(name))
+            yield from _judge_pages(paths, made, Path(name))
 
 
 def bundles(place: Path) -> list[Path]:
@@ -241,19 +243,24 @@ def _judge(claim: Claim, made: _Made) -> Verdict:
     return Verdict(claim.bundle, tuple(ecarts(claim.bundle, again, octets=not other)), note if other else ())
 
 
-def _judge_index(paths: Paths, made: list[_Made], scratch: Path) -> Iterator[Verdict]:
-    """The index is of the last run: it holds when it is the one of some batch and period."""
-    found, wanted = scratch / "found", scratch / "wanted"
-    for folder in (found, wanted):
-        folder.mkdir()
-    if not paths.index.is_file():
-        yield Verdict(paths.index, ("the file is missing",))
-        return
-    (found / "index.html").write_bytes(paths.index.read_bytes())
-    told = []
-    for periode, (marts, origin) in (period for again in made for period in again.periods.items()):
-        content = index.composer(paths.home, paths.fiches, periode, marts.reperes, origin)[0]
-        (wanted / "index.html").write_text(content, encoding="utf-8")
-        told.append(tuple(ecarts(found, wanted)))
-    if told:
-        yield Verdict(paths.index, min(told, key=len))
+def _judge_pages(paths: Paths, made: list[_Made], scratch: Path) -> Iterator[Verdict]:
+    """The pages beside the bundles are of the last run: each holds when it is the one of some batch and period."""
+    pages: dict[Path, Callable[[Marts, Provenance], str]] = {
+        paths.index: lambda marts, origin: index.composer(paths.home, paths.fiches, marts.periode, marts.reperes, origin)[0],
+        paths.rapprochement: lambda marts, origin: rapprochement.composer(paths, marts, origin),
+    }
+    periods = [period for again in made for period in again.periods.values()]
+    for path, composed in pages.items():
+        if not path.is_file():
+            yield Verdict(path, ("the file is missing",))
+            continue
+        found, wanted = scratch / path.stem / "found", scratch / path.stem / "wanted"
+        for folder in (found, wanted):
+            folder.mkdir(parents=True)
+        (found / path.name).write_bytes(path.read_bytes())
+        told = []
+        for marts, origin in periods:
+            (wanted / path.name).write_text(composed(marts, origin), encoding="utf-8")
+            told.append(tuple(ecarts(found, wanted)))
+        if told:
+            yield Verdict(path, min(told, key=len))

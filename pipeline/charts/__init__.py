@@ -71,8 +71,9 @@ def _alternative_balance(rows: Rows, territoire: Territoire) -> str:
         if row["pays_code"] == "AUTRES"
     ]
     return (
-        f"Diagramme en papillon des importations et des exportations {territoire.nom_de} par pays, avec leur solde, "
-        f"dans l’ordre du total des échanges. Premiers partenaires{INSECABLE}: {' ; '.join(told)}." + "".join(others)
+        f"Diagramme en papillon des importations et des exportations {territoire.nom_de} par pays, avec leur solde "
+        f"apparent (CAF/FAB), dans l’ordre du total des échanges. Premiers partenaires{INSECABLE}: {' ; '.join(told)}."
+        + "".join(others)
     ).replace(" ;", f"{INSECABLE};")
 
 

@@ -14,7 +14,7 @@ from pipeline.charts.texte import Mot, couche, filets, largeur
 from pipeline.typographie import INSECABLE, monnaie, nombre
 
 RANG = 23  # height of a row, px
-TETE = 26
+TETE = 34  # two lines: the heading of the balance says what it compares
 MARGE = 6  # between a bar and its value
 BORD = 1  # letters lean out of their advance width by a hair
 COLONNE_SOLDE = 92
@@ -55,7 +55,8 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         Mot(BORD, y_head, "<b>Pays</b>", "left", theme.TITRE, theme.ENCRE_DOUCE),
         Mot(axis - MARGE, y_head, "<b>Importations</b>", "right", theme.TITRE, theme.COULEUR["import"]),
         Mot(axis + MARGE, y_head, "<b>Exportations</b>", "left", theme.TITRE, theme.COULEUR["export"]),
-        Mot(theme.LARGEUR - BORD, y_head, "<b>Solde</b>", "right", theme.TITRE, theme.ENCRE_DOUCE),
+        Mot(theme.LARGEUR - BORD, y_head - 7, "<b>Solde apparent</b>", "right", theme.TITRE, theme.ENCRE_DOUCE),
+        Mot(theme.LARGEUR - BORD, y_head + 8, "(CAF/FAB)", "right", theme.PETIT, theme.ENCRE_DOUCE),
     ]
     middles = [TETE + RANG * (i + 0.5) + (4 if row["autres"] else 0) for i, row in enumerate(rows)]
     for row, y in zip(rows, middles, strict=True):
@@ -82,7 +83,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
             "marker": {"color": theme.COULEUR[flux], "line": {"width": 0}},
             "customdata": [
                 f"<b>{row['pays']}</b><br>Importations{INSECABLE}: {row['import']}"
-                f"<br>Exportations{INSECABLE}: {row['export']}<br>Solde{INSECABLE}: {row['solde']}"
+                f"<br>Exportations{INSECABLE}: {row['export']}<br>Solde apparent{INSECABLE}: {row['solde']}"
                 for row in partners
             ],
             "hovertemplate": "%{customdata}<extra></extra>",

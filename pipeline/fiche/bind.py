@@ -133,6 +133,8 @@ class Binder:
         try:
             region = regions()[territoire.region_code] if territoire.region_code else None
             lus = [lu for one in dict.fromkeys((territoire, region, FRANCE)) if one for lu in self.marts.lus(one)]
+            if territoire == FRANCE:
+                lus += self.marts.lus_de_tous()
             lot.ecrire(self.fiche(territoire), self.paths.fiches, self.paths.charts / self.marts.periode, self.logo, lus)
         except ComexError as error:
             return Bound(territoire, error)

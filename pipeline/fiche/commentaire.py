@@ -68,14 +68,16 @@ def partenaires(premiers: list[Ligne], reperes: Reperes) -> str:
     return f"{nommes} Les échanges se font avec {_par_flux(reperes, 'nb_pays', mots)}."
 
 
-def premiers_produits(flux: str, premiers: list[Ligne]) -> str:
-    """The first goods of one flow with their shares."""
+def premiers_produits(flux: str, premiers: list[Ligne], fiabilite: Reperes) -> str:
+    """The first goods of one flow with their shares, with the reserve that a note C calls for."""
     if not premiers:
         return ""
+    reserve = " (fiabilité\u00a0C, à lire avec prudence)" if est_faible(flux, fiabilite) else ""
+    sens = f"À l’{flux}ation{reserve}"
     premier, *suivants = [f"« {row['produit']} » ({row.dit('part_pct', pct)})" for row in premiers]
     if not suivants:
-        return f"À l’{flux}ation, un seul produit est relevé : {premier}."
-    return f"À l’{flux}ation, le premier produit est {premier}, devant {liste(suivants)}."
+        return f"{sens}, un seul produit est relevé : {premier}."
+    return f"{sens}, le premier produit est {premier}, devant {liste(suivants)}."
 
 
 def nombre_produits(reperes: Reperes) -> str:
@@ -127,13 +129,18 @@ def autres(produits: Ligne | None, hors: Ligne | None, imprimer: Callable[..., s
 
 def prudence_solde(fiabilite: Reperes) -> str:
     """The same for the balance, which takes the worse of two notes."""
-    faibles = [f"les {DEFINI[flux]}" for flux, row in fiabilite.items() if row["note"] == "C"]
+    faibles = [f"les {DEFINI[flux]}" for flux, row in fiabilite.items() if row["note"] == "C" and row["valeur_eur"]]
     return f"Il est à lire avec prudence : {liste(faibles)} portent la note de fiabilité\u00a0C." if faibles else ""
 
 
+def est_faible(flux: str, fiabilite: Reperes) -> bool:
+    """Whether the note of a flow is C; régions and France have none."""
+    return flux in fiabilite and fiabilite[flux]["note"] == "C"
+
+
 def prudence(flux: str, fiabilite: Reperes) -> str:
-    """The reserve that a note C calls for."""
-    if flux not in fiabilite or fiabilite[flux]["note"] != "C":
+    """The reserve that a note C calls for; none where there is no trade to comment on."""
+    if not est_faible(flux, fiabilite) or not fiabilite[flux]["valeur_eur"]:
         return ""
     return f"Les {DEFINI[flux]} portent la note de fiabilité\u00a0C : ce qui suit est à lire avec prudence."
 
@@ -165,6 +172,10 @@ def premiers_ailleurs(flux: str, premiers: list[tuple[Territoire, Ligne]]) -> st
     """The first good of the territories compared with."""
     if not premiers:
         return ""
+    if len(premiers) == 1:
+        territoire, row = premiers[0]
+        lieu = majuscule(territoire.nom_dans)
+        return f"{lieu}, le premier produit à l’{flux}ation est « {row['produit']} » ({row.dit('part_pct', pct)})."
     lieux = [f"{territoire.nom_dans} ({row.dit('part_pct', pct)})" for territoire, row in premiers]
     noms = [f"« {row['produit']} »" for _, row in premiers]
     if len(set(noms)) < len(noms):

@@ -53,13 +53,16 @@ class Donnees:
 
 def raisons(row: Ligne) -> list[str]:
     """Why the note is not A, in words."""
+    if not row["valeur_eur"]:
+        return ["aucun échange n’est relevé"]
     regles = {
         "convention": lambda: (
-            f"l’électricité et le gaz naturel, que les Douanes rattachent à Paris par convention, en font {row.dit('convention_pct', pct)}"
+            "l’électricité et le gaz naturel, que les Douanes rattachent à Paris par convention, pèsent "
+            f"{row.dit('convention_pct', pct)} du total"
         ),
-        "concentration": lambda: f"un seul flux entre un produit et un pays en fait {row.dit('premier_flux_pct', pct)}",
-        "plateforme": lambda: f"des biens peuvent n’y faire que passer ({row['plateformes']})",
-        "energie": lambda: f"l’énergie, dont les prix varient beaucoup, en fait {row.dit('energie_pct', pct)}",
+        "concentration": lambda: f"un seul flux entre un produit et un pays pèse {row.dit('premier_flux_pct', pct)} du total",
+        "plateforme": lambda: f"des biens peuvent ne faire que traverser le département ({row['plateformes']})",
+        "energie": lambda: f"l’énergie, dont les prix varient beaucoup, pèse {row.dit('energie_pct', pct)} du total",
         "petit": lambda: f"le total est petit ({row.dit('valeur_eur', millions)}) : une seule opération peut le changer",
     }
     return [dire() for regle, dire in regles.items() if row[f"niveau_{regle}"]]
@@ -84,8 +87,10 @@ def ne_permet_pas(territoire: Territoire, fiabilite: Mapping[str, Ligne]) -> lis
         "que la valeur échangée est gagnée sur place : le prix d’un bien n’est pas la valeur ajoutée",
         {
             "departement": "que chaque bassin d’emploi ressemble au département : rien n’est mesuré au-dessous",
-            "region": "que chaque département ressemble à la région : voir leurs fiches",
-            "france": "que chaque région ressemble au pays : voir leurs fiches",
+            "region": "que chaque bassin d’emploi ressemble à la région : rien n’est mesuré au-dessous du département"
+            if territoire.est_region
+            else "que chaque département ressemble à la région : voir les fiches des départements",
+            "france": "que chaque région ressemble au pays : voir les fiches des régions",
         }[territoire.niveau],
     ]
 
@@ -133,9 +138,8 @@ def fiabilite(territoire: Territoire, reperes: Mapping[str, Ligne], donnees: Don
             _points((f"{majuscule(DEFINI[flux])}, note {row['note']}", _raisons(row)) for flux, row in notes.items()),
         ]
     else:
-        blocs.append(
-            Paragraphe(insecables("La note de fiabilité, de A à C, est établie par département et par flux : voir leurs fiches."))
-        )
+        voir = "la fiche départementale la donne" if territoire.est_region else "voir les fiches des départements"
+        blocs.append(Paragraphe(insecables(f"La note de fiabilité, de A à C, est établie par département et par flux : {voir}.")))
     blocs += [
         Encadre(
             "Ce que cette fiche ne permet pas de conclure",

@@ -216,7 +216,7 @@ class _Redaction:
 
     def _precision(self, flux: str) -> str:
         """Under a total of the cover: its growth, and a note C."""
-        reserve = "fiabilité\u00a0C" if flux in self.fiabilite and self.fiabilite[flux]["note"] == "C" else ""
+        reserve = "fiabilité\u00a0C" if commentaire.est_faible(flux, self.fiabilite) else ""
         return " · ".join(filter(None, (textes.evolution(self.reperes[flux]), reserve)))
 
     def _valeur(self, flux: str) -> str:
@@ -288,8 +288,9 @@ class _Redaction:
         )
 
     def _produits(self) -> Section:
-        phrases = [commentaire.premiers_produits(flux, self._premiers(self.portrait, flux)[:3]) for flux in FLUX] + [
-            commentaire.nombre_produits(self.reperes)
+        phrases = [
+            *(commentaire.premiers_produits(flux, self._premiers(self.portrait, flux)[:3], self.fiabilite) for flux in FLUX),
+            commentaire.nombre_produits(self.reperes),
         ]
         return Section(
             "produits",

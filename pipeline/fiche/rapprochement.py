@@ -19,7 +19,16 @@ from pipeline.typographie import euros
 
 def ecrire(paths: Paths, marts: Marts, provenance: Provenance) -> None:
     """Write the page beside the index; its numbers are bound to the data files of France's bundle. Raises OutputError."""
-    path = paths.index.with_name("rapprochement.html")
+    path = paths.rapprochement
+    html = composer(paths, marts, provenance)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        poser(path, html.encode())
+
+
+def composer(paths: Paths, marts: Marts, provenance: Provenance) -> str:
+    """The HTML of that page."""
+    path = paths.rapprochement
     dossier = f"{(paths.fiches / marts.periode / FRANCE.slug).relative_to(path.parent).as_posix()}/"
     donnees = confiance.Donnees(
         {},
@@ -32,7 +41,7 @@ def ecrire(paths: Paths, marts: Marts, provenance: Provenance) -> None:
     ]
     if memes := [row for row in donnees.publies if row["perimetre"] == "base_ouverte"]:
         tableaux.append(confiance.tableau_publies(memes, provenance.ligne))
-    html = (
+    return (
         gabarits()
         .get_template("rapprochement.html.j2")
         .render(
@@ -46,9 +55,6 @@ def ecrire(paths: Paths, marts: Marts, provenance: Provenance) -> None:
             commun=paths.commun.relative_to(path.parent).as_posix(),
         )
     )
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        poser(path, html.encode())
 
 
 def _tableau_regions(donnees: confiance.Donnees, flux: str, source: str) -> Tableau:

@@ -128,7 +128,7 @@ def _reperes(rapport: Ligne) -> list[dict[str, str]]:
     ] + [
         {
             "ton": "neutre",
-            "libelle": "Solde apparent",
+            "libelle": "Solde apparent (CAF/FAB)",
             "valeur": millions(france["export"]["solde_eur"], signe=True),
             "precision": _solde(france["export"]["solde_revision_eur"]),
         }

@@ -24,7 +24,8 @@ from pipeline import cli, dbt, verify
 from pipeline.archive import tables
 from pipeline.charts.draw import draw
 from pipeline.errors import DataError, ReleaseError, SettingError
-from pipeline.fiche import bind
+from pipeline.fiche import bind, index, rapprochement
+from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
 from pipeline.paths import Paths
 from pipeline.settings import Settings
@@ -263,11 +264,31 @@ def test_the_chain_leads_from_archives_to_files(home: Paths) -> None:
         f"mart_{maille}_reperes/{key}"
         for maille, key in (("departement", "94"), ("national", "region-11"), ("national", "france"))
     ]
+    assert sources["donnees/rapprochement.csv"] == [
+        f"mart_national_reconciliation/{key}" for key in ("region-11", "france")
+    ]  # a département has no step of its own
+    assert all(names for name, names in sources.items() if name.startswith("donnees/"))
     assert sources["fiche.pdf"] == ["marts", "figures"]
     assert {name for names in sources.values() for name in names} <= {*marts, *figures, "marts", "figures"}
     rows = (bundle / "donnees" / "balance.csv").read_text(encoding="utf-8").count("\n") - 1
     assert marts["mart_departement_balance/94"]["lignes"] == rows
     assert re.search(r"/\d+\.\d+", manifest["versions"]["navigateur"]) and len(manifest["versions"]["code"]) == 12
+
+
+def test_the_pages_beside_the_bundles_are_made_again(home: Paths, tmp_path: Path) -> None:
+    marts, origin = Marts(home.marts, "2024"), Provenance(est_exemple=True, millesime="202502")
+    index.ecrire(home.index, home.fiches, "2024", marts.reperes, origin)
+    rapprochement.ecrire(home, marts, origin)
+    made = [verify._Made(home, {"2024": (marts, origin)}, {})]
+    told = {verdict.path: verdict.differences for verdict in verify._judge_pages(home, made, tmp_path / "whole")}
+    assert told == {home.index: (), home.rapprochement: ()}
+    page = home.rapprochement.read_text(encoding="utf-8")
+    amount = re.search(r"(\d{3})\u00a0€</data>", page)
+    assert amount
+    altered = f"{(int(amount[1]) + 1) % 1000:03}"
+    home.rapprochement.write_text(page[: amount.start(1)] + altered + page[amount.end(1) :], encoding="utf-8")
+    told = {verdict.path: verdict.differences for verdict in verify._judge_pages(home, made, tmp_path / "altered")}
+    assert told[home.index] == () and re.search(rf"rapprochement\.html, .*{altered}", "\n".join(told[home.rapprochement]))
 
 
 def test_a_damaged_archive_is_told(home: Paths, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def reperes(**export: Any) -> dict[str, Ligne]:
 def fiabilite(export: str, import_: str = "A") -> dict[str, Ligne]:
     notes = {"export": export, "import": import_}
     return {
-        flux: Ligne({"niveau": "departement", "code": "94", "flux": flux, "note": note}, "fiabilite")
+        flux: Ligne({"niveau": "departement", "code": "94", "flux": flux, "note": note, "valeur_eur": 1_000_000}, "fiabilite")
         for flux, note in notes.items()
     }
 
@@ -64,6 +64,29 @@ def test_a_note_c_calls_for_prudence() -> None:
     assert "les exportations portent la note de fiabilité\u00a0C" in commentaire.prudence_solde(fiabilite("C"))
     assert commentaire.prudence_solde(fiabilite("B")) == commentaire.prudence("export", fiabilite("B")) == ""
     assert commentaire.prudence("export", fiabilite("C")) and not commentaire.prudence("import", fiabilite("C"))
+    premier = [Ligne({"flux": "export", "produit_code": "C29A", "produit": "Automobile", "part_pct": 30.0}, "produits")]
+    assert "(fiabilité\u00a0C, à lire avec prudence), un seul" in commentaire.premiers_produits("export", premier, fiabilite("C"))
+    assert "prudence" not in commentaire.premiers_produits("export", premier, fiabilite("B"))
+
+
+def test_where_nothing_is_traded_nothing_is_told_to_be_read_with_prudence() -> None:
+    none = {"export": Ligne(fiabilite("C")["export"] | {"valeur_eur": 0}, "fiabilite")}
+    assert commentaire.prudence("export", none) == commentaire.prudence_solde(none) == ""
+    assert confiance.raisons(none["export"]) == ["aucun échange n’est relevé"]
+
+
+def test_the_first_good_elsewhere_begins_with_the_place_where_one_is_told() -> None:
+    def premier(code: str, produit: str) -> Ligne:
+        return Ligne({"flux": "export", "produit_code": code, "produit": produit, "part_pct": 12.5}, "produits")
+
+    auto, vins = premier("C29A", "Automobile"), premier("C11Z", "Boissons")
+    told = plain(commentaire.premiers_ailleurs("export", [(regions()["44"], auto)]))
+    assert told == "Dans le Grand Est, le premier produit à l’exportation est « Automobile » (12,5 %)."
+    told = plain(commentaire.premiers_ailleurs("export", [(regions()["44"], auto), (FRANCE, vins)]))
+    assert (
+        told
+        == "Le premier produit à l’exportation est « Automobile » dans le Grand Est (12,5 %) et « Boissons » en France (12,5 %)."
+    )
 
 
 def specificite(code: str = "US", objet: str = "pays", libelle: str = "États-Unis") -> Ligne:
@@ -106,7 +129,7 @@ def test_one_and_many_are_counted_as_such() -> None:
         "Les échanges portent sur 2 produits exportés et 1 produit importé."
     )
     assert plain(commentaire.nombre_produits(reperes(nb_produits=0))) == "Les échanges portent sur 1 produit importé."
-    assert commentaire.premiers_pays("export", []) == commentaire.premiers_produits("import", []) == ""
+    assert commentaire.premiers_pays("export", []) == commentaire.premiers_produits("import", [], {}) == ""
 
 
 def test_reasons_and_what_must_not_be_concluded_follow_from_the_levels() -> None:
@@ -121,6 +144,8 @@ def test_reasons_and_what_must_not_be_concluded_follow_from_the_levels() -> None
     told = confiance.ne_permet_pas(departement("94"), {"export": small})
     assert "tendance" in told[0] and not any("électricité" in text for text in told)
     assert len(confiance.ne_permet_pas(FRANCE, {})) == 3
+    assert "chaque département" in confiance.ne_permet_pas(regions()["44"], {})[-1]
+    assert "bassin d’emploi" in confiance.ne_permet_pas(regions()["06"], {})[-1]  # one département: none to tell apart
 
 
 def test_a_bound_number_goes_through_text_and_leaves_it_whole() -> None:

@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'mart_departement_balance'}}, 'description': 'Balance = exports − imports for each partner and each territory, and the partners sum to the territory.', 'phrase': 'Solde = exportations − importations, pour chaque partenaire et chaque territoire, et les partenaires font le territoire.'}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'mart_departement_balance'}}, 'description': 'Balance = exports − imports for each partner and each territory, and the partners sum to the territory.', 'phrase': 'Solde apparent = exportations − importations, pour chaque partenaire et chaque territoire, et les partenaires font le territoire.'}) }}
 with partenaires as (
     select periode, niveau, code, sum(solde_eur) as solde_eur, sum(export_eur - import_eur) as difference_eur
     from (from {{ ref('mart_departement_balance') }} union all from {{ ref('mart_national_balance') }})
