@@ -174,7 +174,8 @@ def run_job(paths: Paths, name: str, partitions: tuple[str, str] | None = None) 
     log = paths.home / "last-run.log"
     ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
     tags: dict[str, str] = dict(zip(ends, partitions, strict=True)) if partitions else {}
-    with _instance(paths) as instance, log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+    # A full disk is met again where the log is closed.
+    with _instance(paths) as instance, writing(log), log.open("a", encoding="utf-8") as output, redirect_stdout(output):
         job = defs().resolve_job_def(name)
         loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, run_config=loggers)

@@ -9,10 +9,10 @@ from tests.archives import PAYS, Row, country, produits, row, seed, write_archiv
 
 LIBELLE_LONG = "République nouvelle au nom trop long pour une étiquette de figure"
 LABELS = {
-    # XU is out of force, JX and JY came after the seeds were made, DE has another label than the seeds'.
+    # XU is out of force, JX and JY came after the seeds were made, JZ ended with 2024, DE has another label than the seeds'.
     "Libelle_PAYS.txt": (
         "XU;Union économique;190001;199812\r\nDE;Allemagne fédérale;190001;999912\r\n"
-        f"JX;Ancien nom;190001;201012\r\nJX;{LIBELLE_LONG};201101;999912\r\nJY;Île neuve;202501;999912\r\n"
+        f"JX;Ancien nom;190001;201012\r\nJX;{LIBELLE_LONG};201101;999912\r\nJY;Île neuve;202501;999912\r\nJZ;Pays clos;190001;202412\r\n"
     ).encode("utf-8-sig"),
     "Libelle_A129.txt": b'Z99Z;"Biens nouveaux ; divers";202001;999912\r\n',
     "Libelle_CPF4_rev2.1.txt": "9998;Œuvres d’un genre nouveau;202001;999912\r\n".encode("cp1252"),
@@ -63,6 +63,7 @@ def odd(flux: str, trimestre: int, annee: int) -> list[Row]:
         one(NOUVEAUX, "JX", 123_456, a129="Z99Z", cpf4="9998"),
         one(NOUVEAUX, "JY", 23_456, a129="C29A", cpf4="9998"),
         one(NOUVEAUX, "JX", 3_456, a129="Z99Z", cpf4="2910"),
+        one(NOUVEAUX, "JZ", 7_654),
         one(UN_PAYS, "BE", 777),
         *(one(HORS_PAYS, code, 1000 + n) for n, code in enumerate(("QU", "FR"))),
         *(

@@ -95,7 +95,7 @@ def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 
     with writing(folder):
         comparisons = compare.write_missing(kept, folder / "comparaisons", tables_folder)
     lines = [comparison.line for comparison in comparisons]
-    head = f"{len(arrived)} new archives, {len(source.offers) - len(arrived)} unchanged"
+    head = f"{len(arrived)} new archives, {len(source.offers) - len(arrived) - len(gone)} unchanged"
     more = [f"  and {len(lines) - TOLD_UP_TO} more, told in {folder / 'comparaisons'}"] if len(lines) > TOLD_UP_TO else []
     summary = "\n".join([head, *lines[:TOLD_UP_TO], *more])
     return Taken(kept, source.label, folder, summary, comparisons, source.notices, withdrawn, drifted)

@@ -4,18 +4,20 @@ Add here: ways in which people lay out such a folder. Keep out: reading the arch
 """
 
 import re
+import zipfile
 from os.path import normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pipeline.archive.fetch import Offer, decoded
+from pipeline.archive.inspect import DATA_MEMBER
 from pipeline.errors import ReleaseError, SourceError
 from pipeline.settings import ARCHIVE
 from pipeline.sources.page import archive_name, nothing_on_offer, targets
 
 
 def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
-    """The archives in `place`, by name: those that its index.html links, or without one every ZIP.
+    """The archives in `place`, by name: those that its index.html links, or without one every ZIP but other products.
 
     Raises ReleaseError when there is none: an unreadable page is not « nothing new ». SourceError when it may not be read.
     """
@@ -27,17 +29,27 @@ def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
             Offer(path.name, str(path), path)
             for path in sorted(place.iterdir())
             if path.suffix.lower() == ".zip" and path.is_file() and not path.name.startswith(".")  # ._x.zip: a Mac's shadow
+            if pattern.search(path.name) or not _is_another_product(path)
         ]
     except OSError as error:
         raise unreadable(place, error) from error
     if not found:
         raise ReleaseError(
-            f"Files such as 202502-Regional-2024-export.zip were expected; {place} offers none (no ZIP file in it).",
+            f"Files such as 202502-Regional-2024-export.zip were expected; {place} offers none (no ZIP file of regional rows in it).",
             where=str(place),
-            cause="another folder than meant, or archives that were unpacked",
+            cause="another folder than meant, archives of another product, or archives that were unpacked",
             remedy="give the folder that holds the ZIP archives as they were downloaded",
         )
     return found
+
+
+def _is_another_product(path: Path) -> bool:
+    """Is this whole ZIP, which is not named like a regional archive, none: a national or per-region base saved beside them?"""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not any(DATA_MEMBER.search(name) for name in archive.namelist())
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError):
+        return False  # damaged: what it was is not known, and its verdict says so
 
 
 def unreadable(place: Path, error: OSError) -> SourceError:

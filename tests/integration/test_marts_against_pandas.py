@@ -73,10 +73,12 @@ def read(source: Path) -> tuple[pd.DataFrame, Codes]:
     for rang, path in enumerate(sorted(source.glob("*.zip"), key=lambda path: path.name)):
         vintage = path.name[:6]
         with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
+            # The data first: a label counts if it was in force in some month since the first quarter.
+            for name in sorted(archive.namelist(), key=lambda name: "Libelle" in name):
                 payload = archive.read(name)
                 if re.search(r"Region_|REGIONAL_CPF4", name):
                     frame = pd.read_csv(io.BytesIO(payload), sep=";", header=None, names=CHAMPS, dtype=str, keep_default_na=False)
+                    debuts = frame["annee"] + frame["trimestre"].map({"1": "01", "2": "04", "3": "07", "4": "10"})
                     frames.append(frame.assign(ordre=f"{vintage}-{rang:03d}"))
                 if found := re.search(r"Libelle_(A129|CPF4|PAYS)", name):
                     try:
@@ -84,7 +86,7 @@ def read(source: Path) -> tuple[pd.DataFrame, Codes]:
                     except UnicodeDecodeError:
                         text = payload.decode("cp1252")
                     for code, libelle, debut, fin in csv.reader(io.StringIO(text, newline=""), delimiter=";"):
-                        if debut <= vintage <= fin:
+                        if debut <= vintage and fin >= debuts.min():
                             libelles[found[1], code] = libelle
     rows = pd.concat(frames, ignore_index=True)
     rows = rows[rows["ordre"] == rows.groupby(["flux", "annee", "trimestre"])["ordre"].transform("max")]
@@ -682,7 +684,7 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     ties = of("flux", EGALITES, flux="export")
     assert [r["est_principal"] for r in ties].count(True) == 5 and len({r["valeur_eur"] for r in ties if r["est_principal"]}) == 1
     new = {r["pays"] for r in of("balance", NOUVEAUX)}
-    assert new == {LIBELLE_LONG[:39] + "…", "Île neuve"}
+    assert new == {LIBELLE_LONG[:39] + "…", "Île neuve", "Pays clos"}
     assert {"Biens nouveaux ; divers"} <= {r["produit"] for r in of("produits", NOUVEAUX)}
     assert any(r["pays_code"] == "NA" for r in of("balance", "77"))
     assert any(r["pays_code"] == "XS" and r["rang"] == 1 for r in of("balance", "93"))

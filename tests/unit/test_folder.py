@@ -10,6 +10,7 @@ from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.sources import open_source
 from pipeline.sources.folder import offers
+from tests.archives import write_archive, year
 
 NAME = "202502-Regional-2024-export.zip"
 
@@ -96,6 +97,18 @@ def test_without_a_page_every_archive_is_offered(tmp_path):
     lay_out(tmp_path, NAME, "Exports.ZIP", "lisez-moi.txt", f"._{NAME}")
     (tmp_path / "dossier.zip").mkdir()
     assert [offer.name for offer in offers(tmp_path)] == [NAME, "Exports.ZIP"]
+
+
+def test_without_a_page_another_product_is_passed_over_and_a_renamed_archive_is_not(tmp_path):
+    lay_out(tmp_path, NAME)
+    write_archive(tmp_path / "exports 2024.zip", year())
+    write_archive(tmp_path / "202308-National-2022-import.zip", b"x", member="National-2022-import/National_2022_Import.txt")
+    write_archive(tmp_path / "region_18.zip", b"x", member="region_18.xls")
+    assert [offer.name for offer in offers(tmp_path)] == [NAME, "exports 2024.zip"]
+    (tmp_path / NAME).unlink()
+    (tmp_path / "exports 2024.zip").unlink()
+    with pytest.raises(ReleaseError, match="offers none"):
+        offers(tmp_path)
 
 
 @pytest.mark.parametrize("links", [(), ("202308-National-2022-import.zip", "aide.html"), None])

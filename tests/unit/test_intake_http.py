@@ -49,6 +49,7 @@ def test_a_release_over_http_costs_one_request_when_unchanged_and_stays_when_wit
     kiosk.publish(NEXT, payload(tmp_path, NEXT, 3, (*year[1:], (1, 2025))))
     kiosk.faults[kiosk.path(NAME)] = Fault(status=404)
     taken, told = take()
+    assert taken.summary.startswith("1 new archives, 0 unchanged")
     assert f"{NAME} (vintage 202502) is on offer no more" in told and "still stand for 2024T1" in told
     assert [kept.contents.vintage for kept in taken.kept] == ["202502", "202502", "202505"]
     assert list((taken.folder / "incoming").iterdir()) == []
