@@ -71,14 +71,14 @@ def read(source: Path) -> tuple[pd.DataFrame, Codes]:
     """The rows that stand, as text, and the codes."""
     frames, libelles = [], {}
     for rang, path in enumerate(sorted(source.glob("*.zip"), key=lambda path: path.name)):
-        vintage = path.name[:6]
+        vintage, debut_donnees = path.name[:6], ""
         with zipfile.ZipFile(path) as archive:
             # The data first: a label counts if it was in force in some month since the first quarter.
             for name in sorted(archive.namelist(), key=lambda name: "Libelle" in name):
                 payload = archive.read(name)
                 if re.search(r"Region_|REGIONAL_CPF4", name):
                     frame = pd.read_csv(io.BytesIO(payload), sep=";", header=None, names=CHAMPS, dtype=str, keep_default_na=False)
-                    debuts = frame["annee"] + frame["trimestre"].map({"1": "01", "2": "04", "3": "07", "4": "10"})
+                    debut_donnees = min(frame["annee"] + frame["trimestre"].map({"1": "01", "2": "04", "3": "07", "4": "10"}))
                     frames.append(frame.assign(ordre=f"{vintage}-{rang:03d}"))
                 if found := re.search(r"Libelle_(A129|CPF4|PAYS)", name):
                     try:
@@ -86,7 +86,7 @@ def read(source: Path) -> tuple[pd.DataFrame, Codes]:
                     except UnicodeDecodeError:
                         text = payload.decode("cp1252")
                     for code, libelle, debut, fin in csv.reader(io.StringIO(text, newline=""), delimiter=";"):
-                        if debut <= vintage and fin >= debuts.min():
+                        if debut <= vintage and fin >= debut_donnees:
                             libelles[found[1], code] = libelle
     rows = pd.concat(frames, ignore_index=True)
     rows = rows[rows["ordre"] == rows.groupby(["flux", "annee", "trimestre"])["ordre"].transform("max")]
