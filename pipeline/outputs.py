@@ -1,8 +1,9 @@
-"""The outputs as a place: one run at a time in it, and what is said when it cannot be written.
+"""The outputs as a place: one run at a time in it, files that appear whole, and what is said when it cannot be written.
 
 Add here: another way in which a disk fails its user. Keep out: what is written (`archive/`, `charts/`, `fiche/`).
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,3 +71,26 @@ def hold(paths: Paths) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write aside, sync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    move_whole(aside, path)
+
+
+def move_whole(aside: Path, target: Path) -> None:
+    """Sync a file written aside, and rename it to its place."""
+    _sync(aside)
+    aside.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

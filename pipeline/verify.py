@@ -6,7 +6,6 @@ The kept archives are read, and nothing is written but a temporary folder. What 
 made again (archives, period, level of the goods); it is then compared like all the rest.
 """
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +61,7 @@ class Claim:
     def batch(self) -> tuple[Any, ...]:
         """Bundles that are alike in this are made again together."""
         rolling = self.periode if "T" in self.periode else ""
-        logo = hashlib.sha256(self.logo.read_bytes()).hexdigest() if self.logo else ""
+        logo = digest(self.logo) if self.logo else ""
         return self.releases, rolling, self.niveau_produit, logo, self.est_anterieure
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.archive import rows
-from pipeline.archive.store import Kept, write_whole
+from pipeline.archive.store import Kept
+from pipeline.outputs import write_whole
 from pipeline.typographie import INSECABLE, euros, mois, nombre
 
 LARGEST = 10  # movements told

@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.archive.drift import Before, Drift
 from pipeline.archive.inspect import VINTAGE, Contents, digest
-from pipeline.archive.store import write_whole
 from pipeline.errors import ComexError
+from pipeline.outputs import write_whole
 from pipeline.typographie import INSECABLE, euros, mois, nombre, pct
 
 REDIRIGE = "un site ou un mandataire a répondu à la place de l’archive"

@@ -22,8 +22,8 @@ from typing import Any
 import duckdb
 
 from pipeline.archive.inspect import UNDATED, Received
-from pipeline.archive.store import move_whole, write_whole
 from pipeline.errors import ReleaseError
+from pipeline.outputs import move_whole, write_whole
 
 CHUNK = 1 << 22  # bytes of a member in memory at a time
 FIELDS = ("flux", "trimestre", "annee", "departement", "region", "a129", "cpf4", "pays", "valeur", "masse")

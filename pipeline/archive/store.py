@@ -9,7 +9,6 @@ leaves the former state or the new one.
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Any
 from pipeline.archive.fetch import Validators
 from pipeline.archive.inspect import Received, digest, inspect
 from pipeline.errors import ReleaseError
-from pipeline.outputs import writing
+from pipeline.outputs import move_whole, write_whole, writing
 
 LICENCE = {
     "name": "etalab-2.0",
@@ -200,14 +199,6 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     write_whole(folder / "datapackage.json", json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write aside, sync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    move_whole(aside, path)
-
-
 def _copy_whole(file: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(target.name + ".part")
@@ -216,21 +207,6 @@ def _copy_whole(file: Path, target: Path) -> None:
         move_whole(aside, target)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def move_whole(aside: Path, target: Path) -> None:
-    """Sync a file written aside, and rename it to its place."""
-    _sync(aside)
-    aside.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 @cache

@@ -5,7 +5,6 @@ Add here: how a kind of file is read to find the difference in it. Keep out: whe
 """
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pypdf import PdfReader
+
+from pipeline.archive.inspect import digest
 
 MOST = 5  # differences told of one file
 AROUND = 40  # characters shown on each side of a difference
@@ -62,7 +63,7 @@ def _altered(folder: Path) -> list[str]:
     return [
         f"{nom}: altered since it was made (its sha256 is not the one of its own manifest)"
         for nom in sorted(_files(folder) - {"manifest.json"})
-        if hashlib.sha256((folder / nom).read_bytes()).hexdigest() != listed.get(nom)
+        if digest(folder / nom) != listed.get(nom)
     ]
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.archive.store import write_whole
 from pipeline.fiche import parutions, revisions, textes
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contexte import lignes
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import Provenance
-from pipeline.outputs import writing
+from pipeline.outputs import write_whole, writing
 from pipeline.territoires import FRANCE, Territoire, departements, regions
 from pipeline.typographie import millions
 

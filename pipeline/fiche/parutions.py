@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from pipeline.archive import compare, store
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import LICENCE, MENTION_EXEMPLE, Provenance
+from pipeline.outputs import write_whole
 from pipeline.typographie import INSECABLE, de_mois, liste, millions, nombre, trimestres
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -34,8 +35,8 @@ def ecrire(racine: Path, provenance: Provenance) -> None:
         found = parutions(folder)
         mention = MENTION_EXEMPLE if any(parution["est_exemple"] for parution in found) else ""
         page = gabarits().get_template("parutions.html.j2")
-        store.write_whole(racine / "parutions.html", page.render(parutions=found, titre=TITRE, mention=mention))
-        store.write_whole(racine / "parutions.xml", flux(folder.name, found, mention))
+        write_whole(racine / "parutions.html", page.render(parutions=found, titre=TITRE, mention=mention))
+        write_whole(racine / "parutions.xml", flux(folder.name, found, mention))
 
 
 def parutions(folder: Path) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from pipeline.controles import ETAPES, GRAVITES, Controle, etape
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
-from pipeline.outputs import writing
+from pipeline.outputs import write_whole, writing
 from pipeline.paths import Paths
 from pipeline.typographie import euros, jour, liste, mois, nombre, pct, periode
 
@@ -182,13 +182,8 @@ def ecrire(paths: Paths, site: Passage | None, arrete: Passage | None, controles
     )
     brut = {"site": asdict(site) if site else None, "arrete": asdict(arrete) if arrete else None}
     with writing(path):
-        for target, text in (
-            (path, page),
-            (path.with_suffix(".json"), json.dumps(brut, ensure_ascii=False, indent=1) + "\n"),
-        ):
-            aside = target.with_name(f".{target.name}.part")
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(target)
+        write_whole(path, page)
+        write_whole(path.with_suffix(".json"), json.dumps(brut, ensure_ascii=False, indent=1) + "\n")
 
 
 def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, paths: Paths) -> None:
