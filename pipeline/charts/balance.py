@@ -101,10 +101,10 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
     }
     return {
         "data": [
-            filets(rules, theme.FILET, 0.75),
-            filets(strong, theme.GUIDE, 0.75),
+            filets(rules, theme.FILET),
+            filets(strong, theme.GUIDE),
             *bars,
-            filets([[(axis, TETE), (axis, foot)]], theme.ENCRE_DOUCE, 0.75),
+            filets([[(axis, TETE), (axis, foot)]], theme.ENCRE_DOUCE),
             couche(mots),
         ],
         "layout": layout,

@@ -17,7 +17,6 @@ from pipeline.errors import ComexError
 from pipeline.marts import Marts
 from pipeline.territoires import Territoire
 
-MODULES = {"balance": "balance", "produits": "produits", "flux-export": "flux", "flux-import": "flux"}
 SUFFIXES = (".svg", ".png", ".json", ".navigateur")
 
 
@@ -32,7 +31,7 @@ class Drawn:
 
 def code_version(sujets: Iterable[str]) -> str:
     """Digest of the modules that draw these subjects: it changes when their figures may."""
-    modules = {"__init__", "draw", "theme", "texte", "render", *(MODULES[sujet] for sujet in sujets)}
+    modules = {"__init__", "draw", "theme", "texte", "render", *(sujet.partition("-")[0] for sujet in sujets)}
     sources = (Path(__file__).with_name(f"{module}.py").read_bytes() for module in sorted(modules))
     return hashlib.sha256(b"".join(sources)).hexdigest()[:12]
 

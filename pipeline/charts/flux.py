@@ -269,4 +269,4 @@ def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
             "hovertemplate": "%{customdata}<extra></extra>",
         },
     }
-    return {"data": [sankey, filets(guides, theme.GUIDE, 0.75), couche(mots)], "layout": layout}
+    return {"data": [sankey, filets(guides, theme.GUIDE), couche(mots)], "layout": layout}

@@ -157,7 +157,7 @@ def _contour(tuile: Tuile) -> dict[str, Any]:
     }
 
 
-def _cle(tuiles: list[Tuile], flux: str, x: float, y: float, w: float) -> tuple[list[Mot], list[dict[str, Any]], float]:
+def _cle(tuiles: list[Tuile], x: float, y: float, w: float) -> tuple[list[Mot], list[dict[str, Any]], float]:
     """The key of numbered tiles in a column: text, colour swatches, and the y where it ends."""
     mots: list[Mot] = []
     swatches: list[dict[str, Any]] = []
@@ -243,7 +243,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         key_major = [tuile for tuile in tuiles[major] if tuile.numero is not None]
         end = TETE + HAUTEUR_EMPILEE
         if key_major:
-            made, drawn, end = _cle(key_major, major, 0, end + 6, theme.LARGEUR / 2)
+            made, drawn, end = _cle(key_major, 0, end + 6, theme.LARGEUR / 2)
             mots, swatches = mots + made, swatches + drawn
         # The smaller flow: as square as its key beside it allows, at the scale of the larger.
         area = theme.LARGEUR * HAUTEUR_EMPILEE * totals[minor] / totals[major]
@@ -254,7 +254,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         tuiles[minor] = _tuiles(rows[minor], minor, cadres[minor], 1 + sum(bool(tuile.numero) for tuile in key_major))
         key = [tuile for tuile in tuiles[minor] if tuile.numero is not None]
         x = area / h + 18
-        made, drawn, end_key = _cle(key, minor, x, top, min(theme.LARGEUR - x, 380))
+        made, drawn, end_key = _cle(key, x, top, min(theme.LARGEUR - x, 380))
         mots, swatches = mots + made, swatches + drawn
         bas = max(top + h, end_key)
     else:
@@ -272,7 +272,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
             mots.append(Mot(theme.LARGEUR, TETE / 2 - 2, text, "right", theme.TITRE, theme.COULEUR[flux]))
         for flux, x in (("import", 0), ("export", (theme.LARGEUR + ECART) / 2)):
             key = [tuile for tuile in tuiles.get(flux, []) if tuile.numero is not None]
-            made, drawn, end = _cle(key, flux, x, TETE + HAUTEUR + 10, (theme.LARGEUR - ECART) / 2 - 8)
+            made, drawn, end = _cle(key, x, TETE + HAUTEUR + 10, (theme.LARGEUR - ECART) / 2 - 8)
             mots, swatches = mots + made, swatches + drawn
             if key:
                 ends.append(end)

@@ -108,13 +108,6 @@ class Mot:
     corps: float = theme.CORPS
     couleur: str = theme.ENCRE
 
-    @property
-    def boite(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom in px: the advance width, and the height of capitals with accents and descenders."""
-        width = largeur(self.texte, self.corps)
-        left = self.x - {"left": 0, "center": width / 2, "right": width}[self.ancre]
-        return left, self.y - self.corps * 0.52, left + width, self.y + self.corps * 0.52
-
 
 def couche(mots: list[Mot]) -> dict[str, Any]:
     """One plotly trace that draws all these lines of text (one trace is faster than as many annotations)."""
@@ -160,7 +153,7 @@ def etiquette(
     }
 
 
-def filets(lignes: Sequence[Sequence[tuple[float, float]]], couleur: str, epaisseur: float = 1) -> dict[str, Any]:
+def filets(lignes: Sequence[Sequence[tuple[float, float]]], couleur: str) -> dict[str, Any]:
     """One plotly trace that draws all these broken lines (lists of points, px)."""
     points: list[tuple[float | None, float | None]] = [point for ligne in lignes for point in [*ligne, (None, None)]]
     return {
@@ -168,7 +161,7 @@ def filets(lignes: Sequence[Sequence[tuple[float, float]]], couleur: str, epaiss
         "mode": "lines",
         "x": [None if x is None else round(x, 2) for x, _ in points],
         "y": [None if y is None else round(y, 2) for _, y in points],
-        "line": {"color": couleur, "width": epaisseur},
+        "line": {"color": couleur, "width": 0.75},
         "connectgaps": False,
         "hoverinfo": "skip",
         "cliponaxis": False,

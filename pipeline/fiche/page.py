@@ -1,6 +1,6 @@
 """A fiche as a web page, and what all pages share: style, fonts, plotly.js and a short script.
 
-Add here: what the templates need to know. Keep out: looks (`templates/*.j2`, `templates/style.css`), content (`contenu.py`).
+Add here: what the templates need to know. Keep out: looks (`templates/`), content (`contenu.py`).
 Pages work from the file system without a network. A page shows still pictures; where scripts run, plotly.js draws the
 same figures again, with their hover texts, in their place. A comparison's still picture is that of the other's bundle.
 """

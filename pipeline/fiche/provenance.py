@@ -98,7 +98,7 @@ def versions() -> dict[str, str]:
 @cache
 def empreinte_du_code() -> str:
     """First 12 digits of the sha256 of all code that makes an output, Python, templates and SQL: another one, other bytes."""
-    sources = [path for path in (ROOT / "pipeline").rglob("*.*") if path.suffix in (".py", ".j2", ".css", ".js", ".typ")]
+    sources = [path for path in (ROOT / "pipeline").rglob("*.*") if path.suffix in (".py", ".j2", ".js", ".typ")]
     for room in ("models", "macros", "seeds", "analyses"):
         sources += (path for path in (ROOT / "dbt_project" / room).rglob("*.*") if path.suffix in (".sql", ".csv", ".yml"))
     digest = hashlib.sha256()

@@ -274,10 +274,10 @@ def _tableau(exemples: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]
     """Heads and cells, whole numbers grouped by thousands, without the columns that are empty throughout."""
     colonnes = [cle for cle in (exemples[0] if exemples else {}) if any(ligne.get(cle) not in (None, "") for ligne in exemples)]
     titres = [cle.replace("_eur", " (€)").replace("_pct", " (%)").replace("_", " ") for cle in colonnes]
-    return (titres, [[_cellule(cle, ligne.get(cle)) for cle in colonnes] for ligne in exemples]) if colonnes else None
+    return (titres, [[_cellule(ligne.get(cle)) for cle in colonnes] for ligne in exemples]) if colonnes else None
 
 
-def _cellule(colonne: str, valeur: Any) -> str:
+def _cellule(valeur: Any) -> str:
     if valeur is None:
         return "–"
     if isinstance(valeur, float):

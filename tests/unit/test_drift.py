@@ -15,7 +15,6 @@ from tests.archives import Row, row, text, write_archive
 
 FORMER, NAME = "202502-Regional-2024-export.zip", "202505-Regional-2024-export.zip"
 LABELS = {"Libelle_PAYS.txt": "DE;Allemagne fédérale;190001;999912\r\n".encode("utf-8-sig")}
-FLOW = "Regional-2024-export/Region_2024_Export.txt"
 
 
 def rows(lignes: int = 120, trimestres: tuple[int, ...] = (1, 2, 3, 4)) -> list[Row]:
