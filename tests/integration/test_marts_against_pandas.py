@@ -203,7 +203,7 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
         inside = rows[rows["numero"].between(end - 3, end)]
         good, kept_out = inside[inside["motif"] == ""], inside[inside["motif"] != ""]
         cells = Counter()
-        columns = ("dep", "region", "flux", niveau_produit.lower(), "energie", "a129", "pays")
+        columns = ("dep", "region", "flux", niveau_produit.lower(), "energie", "pays")
         for *key, euros in zip(*(good[c] for c in columns), good["euros"], strict=True):
             cells[tuple(key)] += euros
         for niveau, code, nom, holds in territories():
@@ -217,17 +217,15 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
             tops = {}
             for flux in ("export", "import"):
                 by_pays, by_produit, links = Counter(), Counter(), Counter()
-                energies, electricite = Counter(), 0
-                for (_, _, f, produit, energie, a129, pays), euros in mine:
+                energies = Counter()
+                for (_, _, f, produit, energie, pays), euros in mine:
                     if f == flux:
                         by_pays[pays] += euros
                         by_produit[produit] += euros
                         links[produit, pays] += euros
                         energies[energie] += euros
-                        electricite += euros if a129 == "D35A" else 0
                 total = totals[p, niveau, code, flux] = by_pays.total()
-                totals[p, niveau, code, flux, "sans"] = total - electricite
-                totals[p, niveau, code, flux, "sans gaz"] = total - energies["convention"]
+                totals[p, niveau, code, flux, "sans"] = total - energies["convention"]
                 top_pays, top_produits = ranked(by_pays, codes.hors_pays), ranked(by_produit)
                 tops[flux] = (by_pays, top_pays)
                 poids[p, niveau, code, flux, "produit"] = by_produit, top_produits
@@ -239,7 +237,6 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
                         "nom": nom,
                         "flux": flux,
                         "valeur_eur": total,
-                        "valeur_hors_electricite_eur": total - electricite,
                         "hors_pays_eur": sum(by_pays[c] for c in codes.hors_pays),
                         "energie_convention_eur": energies["convention"],
                         "valeur_hors_convention_eur": total - energies["convention"],
@@ -592,10 +589,7 @@ def complete_reperes(reperes: Rows, totals: dict[tuple, int], ends: dict[str, in
             ),
             "part_region_pct": pct(euros, totals[p, *region]) if region else None,
             "part_france_pct": pct(euros, totals[p, "france", "FR", flux]),
-            "part_region_hors_electricite_pct": pct(r["valeur_hors_electricite_eur"], totals[p, *region, "sans"])
-            if region
-            else None,
-            "part_region_hors_convention_pct": pct(r["valeur_hors_convention_eur"], totals[p, *region, "sans gaz"])
+            "part_region_hors_convention_pct": pct(r["valeur_hors_convention_eur"], totals[p, *region, "sans"])
             if region
             else None,
             "rang_france": 1 + sum(totals[p, "departement", d, flux] > euros for d in deps) if local else None,

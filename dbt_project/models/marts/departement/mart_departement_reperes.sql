@@ -9,8 +9,6 @@ select
     evolution_pct,
     part_region_pct,
     part_france_pct,
-    valeur_hors_electricite_eur,
-    part_region_hors_electricite_pct,
     hors_pays_eur,
     nb_pays,
     nb_produits,
