@@ -15,13 +15,13 @@ from typing import Any
 
 from pipeline import warehouse
 from pipeline.archive.inspect import digest, inspect
-from pipeline.archive.store import Kept, entries
+from pipeline.archive.store import Kept, entries, origine_lisible
 from pipeline.charts.draw import draw
 from pipeline.errors import ComexError, DataError, ReleaseError, SettingError
 from pipeline.fiche import index, page, rapprochement
 from pipeline.fiche.bind import bind, provenance
 from pipeline.fiche.ecarts import ecarts
-from pipeline.fiche.provenance import Provenance, origine_lisible
+from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
 from pipeline.outputs import writing
 from pipeline.paths import Paths

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.archive.drift import Before, Drift
 from pipeline.archive.inspect import VINTAGE, Contents, digest
+from pipeline.archive.store import origine_lisible
 from pipeline.errors import ComexError
 from pipeline.outputs import write_whole
 from pipeline.typographie import INSECABLE, euros, mois, nombre, pct
@@ -157,7 +158,7 @@ class Recu:
         """Terms and values for the head of the report."""
         return [
             ("Archive", self.nom),
-            ("Provenance", self.origine),
+            ("Provenance", origine_lisible(self.origine)),
             ("Taille", f"{nombre(self.taille)}{INSECABLE}octets" if self.taille else "aucun fichier gardé"),
             ("SHA-256", self.sha256 or "–"),
             ("Millésime", mois(self.millesime) if self.millesime else "inconnu"),

@@ -124,6 +124,11 @@ def note_withdrawn(folder: Path, origins: set[str]) -> dict[str, tuple[str, bool
     return {o: (last[o]["withdrawn_since"], "withdrawn_since" not in before[o]) for o in sorted(origins)}
 
 
+def origine_lisible(origine: str) -> str:
+    """An address as it is; of a path, which tells a reader of another machine nothing, the name of its file."""
+    return origine if "://" in origine else Path(origine).name
+
+
 def tidy(folder: Path) -> None:
     """Remove what a killed run left half copied."""
     for left in folder.glob("[0-9]*/*.part"):

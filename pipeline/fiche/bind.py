@@ -11,12 +11,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from pipeline.archive.store import origine_lisible
 from pipeline.archive.tables import Release
 from pipeline.errors import ComexError, DataError, RenderError
 from pipeline.fiche import lot, page
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
-from pipeline.fiche.provenance import Archive, Provenance, origine_lisible
+from pipeline.fiche.provenance import Archive, Provenance
 from pipeline.marts import Marts
 from pipeline.paths import Paths
 from pipeline.settings import Settings

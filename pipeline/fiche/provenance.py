@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 from pipeline.settings import ROOT
 from pipeline.typographie import INSECABLE, mois
@@ -83,11 +82,6 @@ class Provenance:
     def jour(self) -> date:
         """A date for documents that want one: the month of the vintage, never the clock's."""
         return date(int(self.millesime[:4]), int(self.millesime[4:]), 1)
-
-
-def origine_lisible(origine: str) -> str:
-    """An address as it is; of a path, which tells a reader of another machine nothing, the name of its file."""
-    return origine if "://" in origine else Path(origine).name
 
 
 def versions() -> dict[str, str]:

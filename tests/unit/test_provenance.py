@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.archive.store import origine_lisible
 from pipeline.archive.tables import Release
 from pipeline.charts.render import _canoniser
 from pipeline.fiche.bind import provenance
-from pipeline.fiche.provenance import origine_lisible
 from pipeline.marts import empreinte
 
 QUARTERS = "2024T1 2024T2 2024T3 2024T4"
