@@ -58,12 +58,13 @@ def diff(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> tuple[P
             scratch = Paths(Path(name))
             avant = _known(kept, scratch, settings.niveau_produit, settings.periode, before, "avant")
             apres = _known(kept, scratch, settings.niveau_produit, avant.periode, after, "apres")
-            with mis_en_place(paths.revisions / f"{before}-{after}-{avant.periode}") as folder:
+            place = paths.revisions / f"{before}-{after}-{avant.periode}-{source_id(settings)}"
+            with mis_en_place(place) as folder:
                 rapport = _write(scratch.warehouse, folder, settings.niveau_produit, avant, apres)
         with writing(paths.home):
             ecrire_commun(paths.commun)
             index.actualiser(paths.index)
-    return paths.revisions / f"{before}-{after}-{avant.periode}", rapport
+    return place, rapport
 
 
 def told(rapport: dict[str, Any]) -> str:

@@ -44,6 +44,11 @@ def fetch(home: Path, source: Path) -> Path:
     return home
 
 
+def made(home: Path, name: str, source: Path) -> Path:
+    """The folder of a comparison: two sources of one home do not write over each other."""
+    return home / "revisions" / f"{name}-{source_id(settings(home, source))}"
+
+
 def table(rows: Iterable[dict[str, Any]], *key: str) -> Table:
     found = {tuple(line[name] for name in key): line for line in rows}
     assert len(found) == len(list(rows))
@@ -86,7 +91,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def compared(odd: tuple[Path, Path]) -> dict[str, Any]:
     source, home = odd
     folder, rapport = revisions.diff(settings(home, source), Paths(home), ("202505", "202502"))
-    assert folder == home / "revisions" / "202502-202505-2024"
+    assert folder == made(home, "202502-202505-2024", source)
     assert json.loads((folder / "revisions.json").read_text(encoding="utf-8")) == rapport
     return rapport
 
@@ -224,7 +229,7 @@ def cells(page: str, ancre: str) -> dict[str, list[str]]:
 
 
 def test_the_page_prints_the_numbers_of_the_json(compared: dict, odd: tuple[Path, Path]) -> None:
-    page = (odd[1] / "revisions/202502-202505-2024/index.html").read_text(encoding="utf-8")
+    page = (made(odd[1], "202502-202505-2024", odd[0]) / "index.html").read_text(encoding="utf-8")
     for line in compared["totaux"]:
         niveau = "france" if line["niveau"] == "hors_fiche" else line["niveau"]
         name = f"{line['nom']} ({line['code']})" if niveau == "departement" else line["nom"]
@@ -246,7 +251,7 @@ def test_the_page_prints_the_numbers_of_the_json(compared: dict, odd: tuple[Path
 
 
 def test_documented_columns_are_those_of_the_files_which_say_what_they_compare(compared: dict, odd: tuple[Path, Path]) -> None:
-    folder = odd[1] / "revisions/202502-202505-2024"
+    folder = made(odd[1], "202502-202505-2024", odd[0])
     described = yaml.safe_load((DBT_PROJECT / "analyses/revisions/revisions.yml").read_text(encoding="utf-8"))["analyses"]
     assert {analysis["name"] for analysis in described} == {path.stem for path in revisions.QUERIES.glob("*.sql")}
     columns = {analysis["name"]: [column["name"] for column in analysis.get("columns", [])] for analysis in described}
@@ -303,7 +308,7 @@ def comex_diff(home: Path, source: Path, *arguments: str) -> subprocess.Complete
 def test_three_known_changes_and_nothing_else(home: Path, source: Path) -> None:
     done = comex_diff(home, source, "202502", "202508")
     assert done.returncode == 0, done.stderr
-    folder = home / "revisions" / "202502-202508-2024"
+    folder = made(home, "202502-202508-2024", source)
     assert str(folder / "index.html") in done.stdout and "imports of France" in done.stdout
     rapport = json.loads((folder / "revisions.json").read_text(encoding="utf-8"))
     changed = {(line["code"], line["flux"]): line["revision_eur"] for line in rapport["totaux"] if line["revision_eur"]}
@@ -328,10 +333,11 @@ def test_a_vintage_that_changes_nothing_says_so(home: Path, source: Path) -> Non
     done = comex_diff(home, source, "202508", "202511", "--periode", "2025T1")
     assert done.returncode == 0, done.stderr
     assert "2025T1 as known in 202508 and in 202511: nothing differs" in done.stdout
-    rapport = json.loads((home / "revisions/202508-202511-2025T1/revisions.json").read_text(encoding="utf-8"))
+    folder = made(home, "202508-202511-2025T1", source)
+    rapport = json.loads((folder / "revisions.json").read_text(encoding="utf-8"))
     assert rapport["est_identique"] and not any(line["revision_eur"] for line in rapport["totaux"])
     assert [rapport[name] for name in ("rangs", "partenaires", "produits", "codes")] == [[], [], [], []]
-    assert "Rien n’a été révisé" in (home / "revisions/202508-202511-2025T1/index.html").read_text(encoding="utf-8")
+    assert "Rien n’a été révisé" in (folder / "index.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_compared_is_told_and_leaves_what_was_there(home: Path, source: Path) -> None:
