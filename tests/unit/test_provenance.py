@@ -5,13 +5,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pandas as pd
 
 from pipeline.archive.store import origine_lisible
 from pipeline.archive.tables import Release
 from pipeline.charts.render import _canoniser
+from pipeline.dbt import SEAL
 from pipeline.fiche.bind import provenance
-from pipeline.marts import empreinte
+from pipeline.marts import Lu, Marts, empreinte, row_count
+from pipeline.territoires import FRANCE, departement
 
 QUARTERS = "2024T1 2024T2 2024T3 2024T4"
 
@@ -51,6 +54,35 @@ def test_the_digest_of_rows_hangs_on_values_alone() -> None:
     assert empreinte(frame) == empreinte(frame.iloc[::-1])
     assert empreinte(frame) != empreinte(frame.assign(valeur_eur=[12, 6]))
     assert empreinte(frame) != empreinte(frame.rename(columns={"part_pct": "part"}))
+
+
+def test_what_was_read_of_a_territory_has_the_digest_of_its_rows(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "periode": "2024",
+            "niveau": ["departement", "departement", "france", "departement"],
+            "code": ["94", "93", "FR", "94"],
+            "pays": ["Espagne", "Italie", "Suisse", "Pays\nau nom coupé"],
+            "part_pct": [0.1 + 0.2, 3.0, None, 7.5],
+        }
+    )
+    duckdb.from_df(frame).write_parquet(str(tmp_path / "mart_departement_balance.parquet"))
+    duckdb.from_df(frame[["periode", "pays"]]).write_parquet(str(tmp_path / "mart_national_classement.parquet"))
+    (tmp_path / SEAL).touch()
+    marts = Marts(tmp_path, "2024")
+    own = frame[frame["code"] == "94"]
+    assert marts.lus(departement("94")) == [Lu("mart_departement_balance", "94", 2, empreinte(own))]
+    assert [(lu.mart, lu.lignes) for lu in marts.lus(FRANCE)] == [
+        ("mart_departement_balance", 1),
+        ("mart_national_classement", 4),
+    ]
+    assert marts.lus(departement("33")) == []
+
+
+def test_the_row_of_nulls_that_dbt_writes_for_an_empty_mart_is_not_counted(tmp_path: Path) -> None:
+    for name, query in (("empty", "select null::varchar as periode"), ("full", "select '2024' as periode from range(3)")):
+        duckdb.sql(query).write_parquet(str(tmp_path / f"{name}.parquet"))
+    assert (row_count(tmp_path, "empty"), row_count(tmp_path, "full")) == (0, 3)
 
 
 def test_the_place_of_an_attribute_does_not_change_a_drawing() -> None:
