@@ -16,6 +16,7 @@ from pipeline.errors import OutputError
 from pipeline.paths import Paths
 
 LEAST_GIB = 0.3  # a few fiches of a small source
+MAKE_ROOM = "make room (the whole country needs about 1.5 GiB), or give another place with --home (COMEX_HOME)"
 
 
 @contextmanager
@@ -27,27 +28,30 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.IOException) as error:
-        there = next(folder for folder in (place, *place.parents) if folder.exists())
         raise OutputError(
             f"A place that can be written was expected; the system answered: {getattr(error, 'strerror', None) or error}"
-            f" ({shutil.disk_usage(there).free / 1024**3:.1f} GiB free).",
+            f" ({_free_gib(place):.1f} GiB free).",
             where=str(getattr(error, "filename", None) or place),
             cause="a full or read-only disk, a quota, or a folder that belongs to another user",
-            remedy="make room (the whole country needs about 1.5 GiB), or give another place with --home (COMEX_HOME)",
+            remedy=MAKE_ROOM,
         ) from error
 
 
 def ensure_room(place: Path) -> None:
     """Raise OutputError before anything is begun on a disk that is all but full."""
-    there = next(folder for folder in (place, *place.parents) if folder.exists())
-    free = shutil.disk_usage(there).free / 1024**3
+    free = _free_gib(place)
     if free < LEAST_GIB:
         raise OutputError(
             f"At least {LEAST_GIB} GiB of free space were expected; {free:.2f} GiB are left.",
             where=str(place),
             cause="a disk that is all but full",
-            remedy="make room (the whole country needs about 1.5 GiB), or give another place with --home (COMEX_HOME)",
+            remedy=MAKE_ROOM,
         )
+
+
+def _free_gib(place: Path) -> float:
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    return shutil.disk_usage(there).free / 1024**3
 
 
 @contextmanager
@@ -79,6 +83,16 @@ def write_whole(path: Path, text: str) -> None:
     aside = path.with_name(path.name + ".part")
     aside.write_text(text, encoding="utf-8")
     move_whole(aside, path)
+
+
+def put_whole(path: Path, content: bytes) -> None:
+    """The same without a sync, for what the next run makes again; a file that holds these bytes is left alone."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(content)
+    aside.replace(path)
 
 
 def move_whole(aside: Path, target: Path) -> None:

@@ -18,7 +18,7 @@ import struct
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -29,7 +29,8 @@ from choreographer.errors import BrowserDepsError, BrowserFailedError, ChromeNot
 
 from pipeline.charts import navigateur, theme
 from pipeline.charts.texte import DOSSIER_POLICES, largeur
-from pipeline.errors import ComexError, OutputError, RenderError
+from pipeline.errors import ComexError, RenderError
+from pipeline.outputs import put_whole, writing
 
 # What they log, tracebacks of messages that the browser cut short among it, we tell by figure.
 for _library in ("choreographer", "kaleido"):
@@ -170,24 +171,6 @@ def _canoniser(svg: str, name: str) -> str:
     return re.sub(rf"(?<=[A-Za-z-]){found[1]}", hashlib.sha256(name.encode()).hexdigest()[:6], svg) if found else svg
 
 
-def _ecrire(path: Path, content: bytes) -> None:
-    """Write aside, then move into place."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            aside.unlink()
-        raise OutputError(
-            f"{len(content)} bytes were to be written; the system answered: {error.strerror}.",
-            where=str(path),
-            cause="a disk that is full or read-only, or a folder of another user",
-            remedy="free some space or choose another folder with COMEX_HOME, then run again",
-        ) from error
-
-
 def _nb_textes(spec: dict[str, Any]) -> int:
     """How many texts a figure of ours asks for: a drawing that has fewer is not the whole figure."""
     return len(spec["layout"].get("annotations", [])) + sum(len(trace.get("text", [])) for trace in spec["data"])
@@ -209,9 +192,10 @@ async def _dessiner(tab: Any, figure: Figure) -> None:
             cause="a trace that plotly.js leaves out without a word, because it does not know it or cannot draw it",
             remedy="check the figure with plotly.graph_objects.Figure(spec), which names the wrong attribute",
         )
-    _ecrire(figure.svg, svg.encode())
-    if figure.png:
-        _ecrire(figure.png, png)
+    with writing(figure.svg):
+        put_whole(figure.svg, svg.encode())
+        if figure.png:
+            put_whole(figure.png, png)
 
 
 async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: asyncio.Queue[Rendu | None]) -> None:

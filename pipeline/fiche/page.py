@@ -19,7 +19,7 @@ from pipeline.charts.texte import DOSSIER_POLICES
 from pipeline.fiche.cellules import baliser, delier
 from pipeline.fiche.contenu import Fiche, Illustration, Section, Tableau
 from pipeline.fiche.pdf import COULEURS
-from pipeline.outputs import writing
+from pipeline.outputs import put_whole, writing
 from pipeline.territoires import FRANCE, regions
 from pipeline.typographie import periode
 
@@ -85,25 +85,15 @@ def ecrire_commun(dossier: Path) -> None:
     A file whose bytes are already there is left alone. Raises OutputError.
     """
     with writing(dossier):
-        (dossier / "polices").mkdir(parents=True, exist_ok=True)
         source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-        poser(dossier / "plotly.min.js", source.read_bytes())
-        poser(
+        put_whole(dossier / "plotly.min.js", source.read_bytes())
+        put_whole(
             dossier / "style.css", gabarits().get_template("style.css.j2").render(couleurs=COULEURS, graisses=GRAISSES).encode()
         )
-        poser(dossier / "fiche.js", (MODELES / "fiche.js").read_bytes())
-        poser(dossier / "polices" / "OFL.txt", (DOSSIER_POLICES / "LICENSE.txt").read_bytes())
+        put_whole(dossier / "fiche.js", (MODELES / "fiche.js").read_bytes())
+        put_whole(dossier / "polices" / "OFL.txt", (DOSSIER_POLICES / "LICENSE.txt").read_bytes())
         for face in GRAISSES:
-            poser(dossier / "polices" / f"SourceSansPro-{face}.woff2", _woff2(face))
-
-
-def poser(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and leave it alone when it already holds these bytes."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(content)
-    aside.replace(path)
+            put_whole(dossier / "polices" / f"SourceSansPro-{face}.woff2", _woff2(face))
 
 
 @cache

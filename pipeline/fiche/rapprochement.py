@@ -7,11 +7,11 @@ from pipeline.fiche import confiance
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contenu import Colonne, Tableau
 from pipeline.fiche.contexte import lignes
-from pipeline.fiche.page import gabarits, poser
+from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import Provenance
 from pipeline.fiche.textes import DEFINI, insecables, majuscule
 from pipeline.marts import Marts
-from pipeline.outputs import writing
+from pipeline.outputs import write_whole, writing
 from pipeline.paths import Paths
 from pipeline.territoires import FRANCE, regions
 from pipeline.typographie import euros
@@ -19,11 +19,9 @@ from pipeline.typographie import euros
 
 def ecrire(paths: Paths, marts: Marts, provenance: Provenance) -> None:
     """Write the page beside the index; its numbers are bound to the data files of France's bundle. Raises OutputError."""
-    path = paths.rapprochement
     html = composer(paths, marts, provenance)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        poser(path, html.encode())
+    with writing(paths.rapprochement):
+        write_whole(paths.rapprochement, html)
 
 
 def composer(paths: Paths, marts: Marts, provenance: Provenance) -> str:

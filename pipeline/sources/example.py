@@ -25,9 +25,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import OutputError
-from pipeline.paths import SEEDS
+from pipeline.outputs import writing
 from pipeline.sources import example_profils as profils
+from pipeline.territoires import seed
 
 COMMENT = "Données d'exemple fabriquées par un générateur : ce ne sont pas des statistiques."
 """ZIP comment of every archive; its first two words are how the pipeline recognises example data."""
@@ -71,7 +71,7 @@ def generate(folder: Path, *, echelle: float = 1.0, annees: Sequence[int] = (202
     `example_profils.MARGES` sum to published totals, others to supposed ones. Same arguments and versions: same bytes.
     Raises OutputError when the disk refuses.
     """
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
             new = Path(aside) / "kiosk"
@@ -81,13 +81,6 @@ def generate(folder: Path, *, echelle: float = 1.0, annees: Sequence[int] = (202
             if folder.exists():
                 folder.rename(Path(aside) / "former")
             new.rename(folder)
-    except (OSError, duckdb.IOException) as error:
-        raise OutputError(
-            f"The example needs about 250 MB at {folder} while it is written; the system answered: {error}.",
-            where=str(folder),
-            cause="a full or read-only disk, or a folder that another program holds",
-            remedy="free some space or choose another place with --home (COMEX_HOME), then run the command again",
-        ) from error
 
 
 def _write_archives(new: Path, aside: Path, echelle: float, annees: Sequence[int]) -> list[str]:
@@ -328,14 +321,14 @@ def _totaux(flux: str, annee: int) -> np.ndarray:
 
 @cache
 def _codes() -> _Codes:
-    zones = sorted(_seed("departements"), key=lambda row: row["douane_code"])
-    goods = sorted((row for row in _seed("nomenclature_cpf4") if row["est_bien"] == "true"), key=lambda row: row["cpf4_code"])
+    zones = sorted(seed("departements"), key=lambda row: row["douane_code"])
+    goods = sorted((row for row in seed("nomenclature_cpf4") if row["est_bien"] == "true"), key=lambda row: row["cpf4_code"])
     return _Codes(
         tuple(row["douane_code"] for row in zones),
         tuple(row["region_douane_code"] for row in zones),
         tuple(row["cpf4_code"] for row in goods),
         tuple(row["a129_code"] for row in goods),
-        tuple(sorted(row["pays_code"] for row in _seed("pays"))),
+        tuple(sorted(row["pays_code"] for row in seed("pays"))),
     )
 
 
@@ -397,27 +390,21 @@ def _pairs(text: str) -> list[tuple[str, float]]:
     return [(code, float(value)) for code, value in (item.split(":") for item in text.split())]
 
 
-@cache
-def _seed(name: str) -> list[dict[str, str]]:
-    with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 # --- what stands beside the rows --------------------------------------------------------------------------------------
 
 
 def _companions() -> dict[str, bytes]:
     """The label files that a real archive holds, by name, with the encodings it really uses."""
-    pays = [(row["pays_code"], row["libelle_douane"], row["debut"], row["fin"]) for row in _seed("pays") if row["libelle_douane"]]
+    pays = [(row["pays_code"], row["libelle_douane"], row["debut"], row["fin"]) for row in seed("pays") if row["libelle_douane"]]
     zones = sorted(
-        _seed("departements"), key=lambda row: (row["region_douane_code"] == "24", row["region_douane_code"], row["douane_code"])
+        seed("departements"), key=lambda row: (row["region_douane_code"] == "24", row["region_douane_code"], row["douane_code"])
     )
     return {
         "Libelle_A129.txt": _table(
-            (row["a129_code"], row["libelle_douane"], "200901", "999912") for row in _seed("nomenclature_a129")
+            (row["a129_code"], row["libelle_douane"], "200901", "999912") for row in seed("nomenclature_a129")
         ).encode("utf-8-sig"),
         "Libelle_CPF4_rev2.1.txt": _table(
-            (row["cpf4_code"], row["libelle_douane"], "201501", "999912") for row in _seed("nomenclature_cpf4")
+            (row["cpf4_code"], row["libelle_douane"], "201501", "999912") for row in seed("nomenclature_cpf4")
         ).encode("cp1252"),
         "Libelle_PAYS.txt": _table(sorted([*pays, *PAYS_ECHUS], key=lambda row: (row[0], row[3]))).encode(),
         "Departement_region.txt": _table(
