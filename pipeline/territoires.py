@@ -76,6 +76,11 @@ def regions() -> dict[str, Territoire]:
     }
 
 
+def regions_par_nom() -> list[Territoire]:
+    """The régions by name, those overseas last."""
+    return sorted(regions().values(), key=lambda region: (region.est_drom, slug(region.nom)))
+
+
 @cache
 def departements() -> dict[str, Territoire]:
     """The 100 départements that have a fiche, by public code, in the order of the codes."""
@@ -111,8 +116,7 @@ def departement(code: str) -> Territoire:
 
     Raises SettingError for a code without a fiche.
     """
-    wanted = code.strip().upper()
-    wanted = wanted.zfill(2)
+    wanted = code.strip().upper().zfill(2)
     alias = {row["code_source"]: row["departement_code"] for row in seed("departement_alias")}
     found = departements().get(alias.get(wanted, wanted))
     if found is None:

@@ -79,8 +79,7 @@ def verify(place: Path | None, paths: Paths) -> Iterator[Verdict]:
 
     `place` may lie anywhere. Without one: all bundles of `paths`, the shared files, the index and the page of the reconciliation.
     The page and feed of releases and that of checks are left aside: they tell what arrived and what ran, which the archives of
-    the bundles do not. Raises SettingError when
-    there is no bundle, OutputError when the temporary folder cannot be written.
+    the bundles do not. Raises SettingError when there is no bundle, OutputError when the temporary folder cannot be written.
     """
     found = bundles(place or paths.fiches)
     batches: dict[tuple[Any, ...], list[Claim]] = {}

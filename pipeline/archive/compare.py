@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.archive import rows
+from pipeline.archive.inspect import FLUX
 from pipeline.archive.store import Kept
 from pipeline.outputs import write_whole
 from pipeline.typographie import INSECABLE, euros, mois, nombre
 
 LARGEST = 10  # movements told
 AJOUTE, REVISE, INCHANGE, ANCIEN = "ajouté", "révisé", "inchangé", "plus ancien que ce qui vaut"
-FLUX = {"E": "export", "I": "import"}
 Fact = dict[str, Any]  # what is known of a quarter: see `rows.extract`
 
 

@@ -18,6 +18,7 @@ DATA_MEMBER = re.compile(r"(?i)(^|/)(REGIONAL_CPF4PAYS[EI]|Region(al)?_\d{4}_(Im
 LABEL_MEMBER = re.compile(r"(?i)(^|/)Libelle_(A129|CPF4|PAYS)[^/]*\.txt$")
 VINTAGE = re.compile(r"(?<!\d)(20\d\d(?:0[1-9]|1[0-2]))(?!\d)")
 DATED_ADDRESS = re.compile(r"^https?://.*/(20\d\d)[-/]?(0[1-9]|1[0-2])/")
+FLUX = {"E": "export", "I": "import"}  # as rows and readers have it
 UNDATED = "209912"  # a vintage for archives without any date: it forbids no quarter
 EXAMPLE_MARK = "Données d'exemple"
 MAX_BYTES = 8 * 1024**3  # unpacked, all members: a forty-million-row archive is about 1.5 GB; more is a bomb

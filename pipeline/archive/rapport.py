@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.archive.drift import Before, Drift
-from pipeline.archive.inspect import VINTAGE, Contents, digest
+from pipeline.archive.inspect import FLUX, VINTAGE, Contents, digest
 from pipeline.archive.store import origine_lisible
 from pipeline.errors import ComexError
 from pipeline.outputs import write_whole
@@ -176,7 +176,7 @@ def recu(nom: str, origine: str, path: Path | None, contents: Contents | None) -
         contents.vintage if contents else found[1] if found else "",
         path.stat().st_size if path else 0,
         digest(path) if path else "",
-        {"E": "export", "I": "import"}[contents.flux] if contents else "",
+        FLUX[contents.flux] if contents else "",
         contents.data_member if contents else "",
     )
 

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from pipeline.archive.inspect import FLUX
 from pipeline.archive.store import origine_lisible
 from pipeline.archive.tables import Release
 from pipeline.errors import ComexError, DataError, RenderError
@@ -63,7 +64,7 @@ def _archive(release: Release, given: dict[str, str]) -> Archive:
         nom=release.nom,
         sha256=release.sha256,
         millesime=release.vintage,
-        flux={"E": "export", "I": "import"}[release.flux],
+        flux=FLUX[release.flux],
         taille=release.taille,
         origine=origine_lisible(release.origine),
         lignes=release.lignes,

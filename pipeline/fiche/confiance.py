@@ -135,7 +135,7 @@ def fiabilite(territoire: Territoire, reperes: Mapping[str, Ligne], donnees: Don
                     Repere(f"Note des {DEFINI[flux]}", notes[flux]["note"], RESERVES[notes[flux]["note"]], flux) for flux in FLUX
                 )
             ),
-            _points((f"{majuscule(DEFINI[flux])}, note {row['note']}", _raisons(row)) for flux, row in notes.items()),
+            points((f"{majuscule(DEFINI[flux])}, note {row['note']}", _raisons(row)) for flux, row in notes.items()),
         ]
     else:
         voir = "la fiche départementale la donne" if territoire.est_region else "voir les fiches des départements"
@@ -156,7 +156,8 @@ def _raisons(row: Ligne) -> str:
     return f"{' ; '.join(told)}." if told else "aucune des cinq règles n’appelle de réserve."
 
 
-def _points(elements: Iterable[tuple[str, str]]) -> Points:
+def points(elements: Iterable[tuple[str, str]]) -> Points:
+    """Terms and their explanations, with their typography done."""
     return Points(tuple((insecables(terme), insecables(texte)) for terme, texte in elements))
 
 

@@ -4,7 +4,6 @@ Add here: which blocks a section holds and which numbers they show. Keep out: wo
 statistics (SQL): rows are picked by the ranks and flags that the marts give, never summed or ranked here.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -24,7 +23,6 @@ from pipeline.fiche.contenu import (
     Intertitre,
     Liens,
     Paragraphe,
-    Points,
     Repere,
     Reperes,
     Section,
@@ -101,10 +99,6 @@ def _paragraphes(*phrases: str, style: Any = "corps") -> tuple[Paragraphe, ...]:
     return tuple(Paragraphe(insecables(phrase), style) for phrase in phrases if phrase)
 
 
-def _points(elements: Iterable[tuple[str, str]]) -> Points:
-    return Points(tuple((insecables(terme), insecables(texte)) for terme, texte in elements))
-
-
 @dataclass
 class _Redaction:
     """One fiche being written."""
@@ -125,8 +119,9 @@ class _Redaction:
         self.valeurs = {flux: self.reperes[flux]["valeur_eur"] for flux in FLUX}
         self.solde = self.reperes["export"]["solde_eur"]
         # The regional page would repeat the territory's own figures where the département is the région.
-        compares = (None if self.territoire.est_region else self.region, self.france)
-        self.compares = [other for other in compares if other]
+        autre = None if self.territoire.est_region else self.region
+        self.compares = [other for other in (autre, self.france) if other]
+        self.region_comparee = autre.territoire if autre else None
         self.idf = self.territoire.region_code == ILE_DE_FRANCE
         if self.territoire.niveau != "france":
             ici = [
@@ -154,10 +149,7 @@ class _Redaction:
             self._contexte(),
             self._balance(),
             self._produits(),
-            *(self._flux(flux) for flux in FLUX[:1]),
-            *self._comparaison("export"),
-            self._flux("import"),
-            *self._comparaison("import"),
+            *(section for flux in FLUX for section in (self._flux(flux), *self._comparaison(flux))),
             *self._classement(),
             Section(
                 "fiabilite",
@@ -226,22 +218,24 @@ class _Redaction:
         return self.reperes["export"].dit("solde_eur", millions, signe=True)
 
     def _contexte(self) -> Section:
-        region = self.compares[0].territoire if len(self.compares) == 2 else None
         particularites = [textes.notes({flux: row["note"] for flux, row in self.fiabilite.items()})]
         if self.territoire.est_region:
             particularites.append(textes.sans_region(self.territoire))
-        blocs: list[Bloc] = [Intertitre("Pourquoi cette fiche"), *_paragraphes(*textes.pourquoi(self.territoire, region))]
+        blocs: list[Bloc] = [
+            Intertitre("Pourquoi cette fiche"),
+            *_paragraphes(*textes.pourquoi(self.territoire, self.region_comparee)),
+        ]
         if self.provenance.est_exemple:
             blocs += [Intertitre("Données d’exemple"), *_paragraphes(textes.exemple())]
         blocs += [
             Intertitre("Comment la lire"),
-            _points(textes.lecture_generale(self.niveau_produit, NIVEAUX_PRODUIT[self.niveau_produit])),
+            confiance.points(textes.lecture_generale(self.niveau_produit, NIVEAUX_PRODUIT[self.niveau_produit])),
         ]
         if any(particularites):
             blocs += [Intertitre(insecables(f"Pour {self.territoire.nom_article}")), *_paragraphes(*particularites)]
         blocs += [
             Intertitre("Ce que les chiffres ne disent pas", colonne=True),
-            _points(textes.limites(self.territoire, idf=self.idf)),
+            confiance.points(textes.limites(self.territoire, idf=self.idf)),
         ]
         return Section("contexte", "Contexte et méthode", tuple(blocs), colonnes=2)
 
@@ -315,8 +309,8 @@ class _Redaction:
         """The total of a flow, and what it weighs."""
         repere = self.reperes[flux]
         elements = [Repere(f"Total des {textes.DEFINI[flux]}", self._valeur(flux), ton=flux)]
-        if len(self.compares) == 2 and repere["part_region_pct"] is not None:
-            elements.append(Repere("Part de la région", repere.dit("part_region_pct", pct), self.compares[0].territoire.nom))
+        if self.region_comparee and repere["part_region_pct"] is not None:
+            elements.append(Repere("Part de la région", repere.dit("part_region_pct", pct), self.region_comparee.nom))
         if self.territoire.niveau != "france" and repere["part_france_pct"] is not None:
             elements.append(Repere("Part de la France", repere.dit("part_france_pct", pct, 2)))
         if repere["rang_france"] is not None:
@@ -375,7 +369,6 @@ class _Redaction:
             for row in self._premiers(other, flux)[:1]
             if row["produit_code"] not in dits
         ]
-        region = self.compares[0].territoire if len(self.compares) == 2 else None
         note = self.fiabilite[flux]["note"] if flux in self.fiabilite else ""
         totaux = [other.reperes()[flux].dit("valeur_eur", millions) for other in self.compares]
         figures = [
@@ -400,7 +393,7 @@ class _Redaction:
                             filter(
                                 None,
                                 (
-                                    commentaire.distingue(self.territoire, flux, saillants, region, note),
+                                    commentaire.distingue(self.territoire, flux, saillants, self.region_comparee, note),
                                     commentaire.premiers_ailleurs(flux, premiers),
                                 ),
                             )
@@ -485,7 +478,6 @@ class _Redaction:
         return insecables(f"{texte} {self.provenance.ligne}".strip())
 
     def _tableau_reperes(self) -> Tableau:
-        avec_region = len(self.compares) == 2
         lignes = []
         for other in (self.portrait, *self.compares):
             for flux in FLUX:
@@ -498,7 +490,7 @@ class _Redaction:
                         textes.INDISPONIBLE
                         if row["evolution_pct"] is None
                         else row.dit("evolution_pct", pct, signe=True) + (" (r)" if row["est_rupture"] else ""),
-                        *((part_region,) if avec_region else ()),
+                        *((part_region,) if self.region_comparee else ()),
                         "" if row["part_france_pct"] is None else row.dit("part_france_pct", pct, 2),
                         row.dit("nb_pays", nombre),
                         row.dit("nb_produits", nombre),
@@ -512,7 +504,7 @@ class _Redaction:
                 Colonne("Territoire et flux", nombre=False, largeur=2.6),
                 Colonne("Valeur", largeur=1.3),
                 Colonne("Évolution sur un an"),
-                *((Colonne("Part de la région"),) if avec_region else ()),
+                *((Colonne("Part de la région"),) if self.region_comparee else ()),
                 Colonne("Part de la France"),
                 Colonne("Nombre de pays", largeur=0.9),
                 Colonne("Nombre de produits", largeur=0.9),
@@ -636,9 +628,9 @@ class _Redaction:
             "Informations pratiques",
             (
                 Intertitre("Sources et licence"),
-                _points(textes.sources(self.provenance)),
+                confiance.points(textes.sources(self.provenance)),
                 Intertitre("Vocabulaire"),
-                _points(textes.definitions(self.niveau_produit)),
+                confiance.points(textes.definitions(self.niveau_produit)),
                 Intertitre("Citer cette fiche"),
                 *_paragraphes(textes.citation(self.territoire, self.periode, self.provenance)),
                 Intertitre("Réutiliser figures et données"),

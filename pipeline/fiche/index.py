@@ -16,7 +16,7 @@ from pipeline.fiche.contexte import lignes
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import Provenance
 from pipeline.outputs import write_whole, writing
-from pipeline.territoires import FRANCE, Territoire, departements, regions
+from pipeline.territoires import FRANCE, Territoire, departements, regions, regions_par_nom
 from pipeline.typographie import millions
 
 SECTION = re.compile(r'<section id="revisions".*?</section>', re.DOTALL)
@@ -54,9 +54,7 @@ def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, pr
     """The HTML of the index of `racine`, and how many fiches it links to."""
     made = _lignes(racine, fiches / periode, reperes, provenance)
     groupes = [("France entière", "france", [made[FRANCE.cle]])] if FRANCE.cle in made else []
-    for region in sorted(
-        regions().values(), key=lambda region: (region.est_drom, region.slug.partition("-")[2].partition("-")[2])
-    ):
+    for region in regions_par_nom():
         membres = [region, *(d for d in departements().values() if d.region_code == region.code)]
         rows = [made[t.cle] for t in membres if t.cle in made]
         if rows:

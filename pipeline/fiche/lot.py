@@ -37,7 +37,7 @@ COLONNES = {
     "publies": ["niveau", "code", "flux", "perimetre", "valeur_eur", "publie_eur"],
     "flux": ["produit_code", "produit", "pays_code", "pays", "valeur_eur", "part_pct", "est_principal"],
 }
-SUJETS = {"rapprochement": "reconciliation"}  # of the marts that are named otherwise than their file
+MART_DE = {"rapprochement": "reconciliation"}  # a file that is named otherwise than its mart
 DE_PLUSIEURS = ("reperes", "reconciliation", "publies", "classement")  # files that hold rows of other territories too
 FACULTATIFS = ("classement", "fiabilite", "specificites", "rapprochement", "publies")  # where there are rows
 
@@ -192,7 +192,7 @@ def _issu_de(chemin: str, territoire: Territoire, lus: Sequence[Lu]) -> list[str
     if dossier == "graphiques":
         return [f"{territoire.slug}/{sujet}"]
     if dossier == "donnees":
-        sujet = SUJETS.get(sujet, sujet.partition("-")[0])
+        sujet = MART_DE.get(sujet, sujet.partition("-")[0])
         compared = sujet in DE_PLUSIEURS
         read = [lu for lu in lus if lu.mart.endswith(f"_{sujet}") and (compared or lu.territoire == territoire.cle)]
         return [f"{lu.mart}/{lu.territoire}" for lu in read]

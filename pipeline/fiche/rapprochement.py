@@ -13,7 +13,7 @@ from pipeline.fiche.textes import DEFINI, insecables, majuscule
 from pipeline.marts import Marts
 from pipeline.outputs import write_whole, writing
 from pipeline.paths import Paths
-from pipeline.territoires import FRANCE, regions
+from pipeline.territoires import FRANCE, regions_par_nom
 from pipeline.typographie import euros
 
 
@@ -58,7 +58,7 @@ def composer(paths: Paths, marts: Marts, provenance: Provenance) -> str:
 def _tableau_regions(donnees: confiance.Donnees, flux: str, source: str) -> Tableau:
     """Départements, Monaco and total of each région, to the euro."""
     cases = []
-    for territoire in (*sorted(regions().values(), key=lambda region: (region.est_drom, region.slug.split("-", 2)[2])), FRANCE):
+    for territoire in (*regions_par_nom(), FRANCE):
         etapes = donnees.etapes(territoire.niveau, territoire.code)
         cases.append(
             (
