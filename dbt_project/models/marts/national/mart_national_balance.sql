@@ -1,14 +1,4 @@
-select
-    periode,
-    niveau,
-    code,
-    pays_code,
-    pays,
-    import_eur,
-    export_eur,
-    solde_eur,
-    rang,
-    nb_pays
+select *
 from {{ ref('int_balance__ranked') }}
 where niveau != 'departement'
 order by periode, niveau, code, rang
