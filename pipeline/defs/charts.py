@@ -45,7 +45,11 @@ def chart_key(sujet: str) -> dg.AssetKey:
     can_subset=True,
 )
 def departement_charts(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[dg.MaterializeResult]:
-    """All figures of the départements of this run, in one browser."""
+    """All figures of the départements of this run, in one browser.
+
+    Dagster records all partitions of a run as made, or skips what comes after (dagster-io/dagster, issue 17836). So a figure that
+    failed is on record with the others; its check names it, and its fiche, which is not made, makes the run fail.
+    """
     selected = [sujet for sujet in charts.SUJETS if chart_key(sujet) in context.selected_asset_keys]
     territoires = [departements()[code] for code in context.partition_keys]
     drawn = workspace.draw(territoires, selected, "Graphiques")

@@ -320,6 +320,9 @@ def test_one_failing_departement_does_not_lose_the_others(built: Path, source: P
         )
         made = instance.get_materialized_partitions(dg.AssetKey(["fiches", "departement"]))
     assert not result.success
+    [told] = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert (told.check_name, told.asset_key.path) == ("every_figure_is_drawn", ["charts", "balance"])
+    assert "95 (Val-d’Oise), balance" in str(told.description) and told.metadata["found"].value == 1
     assert {"93", "94"} <= made
     assert "95" not in made
     failure = next(event for event in result.all_events if event.is_step_failure).step_failure_data.user_failure_data
