@@ -1,20 +1,23 @@
-"""What all tests share: the rest of `tests` can be imported, and two warehouses are built once for the whole run.
+"""What all tests share: the example and its warehouse, made once by each process of the run.
 
 Add here: a fixture that several rooms need. Keep out: fixtures of one room. Each `dbt build` takes seconds: ask for one
 of these before making another.
 """
 
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = str(Path(__file__).resolve().parent.parent)
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)
+from pipeline.sources import example
+from tests.archives import Warehouse, build_warehouse
 
-from pipeline.sources import example  # noqa: E402
-from tests.archives import Warehouse, build_warehouse  # noqa: E402
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers of tests are on this machine."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,13 @@ The amounts are random draws from a seed, and say nothing about any real territo
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
 # pyright: reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
 
-import csv
 from functools import cache
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from pipeline.paths import SEEDS
+from tests.archives import seed
 
 FORMES = (
     "diversifie",  # many goods, many partners, both flows alike
@@ -46,26 +45,20 @@ COLONNES = {
 
 
 @cache
-def _seed(name: str) -> tuple[dict[str, str], ...]:
-    with (SEEDS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
-
-
-@cache
 def libelles_pays() -> dict[str, str]:
-    return {row["pays_code"]: row["pays"] for row in _seed("pays")} | {"AUTRES": "Autres pays"}
+    return {row["pays_code"]: row["pays"] for row in seed("pays")} | {"AUTRES": "Autres pays"}
 
 
 @cache
 def libelles_produits() -> dict[str, tuple[str, str]]:
-    rows = {row["a129_code"]: (row["libelle_court"], row["libelle"]) for row in _seed("nomenclature_a129")}
+    rows = {row["a129_code"]: (row["libelle_court"], row["libelle"]) for row in seed("nomenclature_a129")}
     return rows | {"AUTRES": ("Autres produits", "Autres produits")}
 
 
 def _codes(forme: str, flux: str) -> tuple[list[str], list[str]]:
     """The codes of goods and of countries, in the order of their weight."""
     goods = [code for code in libelles_produits() if code != "AUTRES"]
-    countries = [row["pays_code"] for row in _seed("pays") if row["est_pays"] == "true" and row["fin"] == "999912"]
+    countries = [row["pays_code"] for row in seed("pays") if row["est_pays"] == "true" and row["fin"] == "999912"]
     if forme == "libelles_longs" or (forme.startswith("hasard-") and int(forme[7:]) % 3 == 0):
         return (
             sorted(goods, key=lambda code: -len(libelles_produits()[code][0])),
@@ -330,11 +323,11 @@ def publies(periode: str = "2024") -> pd.DataFrame:
 
 def classement(periode: str = "2024") -> pd.DataFrame:
     """The national ranking: one row per flux and département (all 100)."""
-    rows = [row for row in _seed("departements") if row["est_fiche"] == "true"]
+    rows = [row for row in seed("departements") if row["est_fiche"] == "true"]
     parts = []
-    for flux, seed in (("export", 1), ("import", 2)):
-        values = (60e9 / np.arange(1, len(rows) + 1) ** 1.1 * (1 + seed / 10)).astype("int64")
-        order = np.random.default_rng(seed).permutation(len(rows))
+    for flux, graine in (("export", 1), ("import", 2)):
+        values = (60e9 / np.arange(1, len(rows) + 1) ** 1.1 * (1 + graine / 10)).astype("int64")
+        order = np.random.default_rng(graine).permutation(len(rows))
         parts.append(
             pd.DataFrame(
                 {

@@ -5,7 +5,6 @@ Write it anew with `python -m tests.contract.test_asset_graph` from the root of 
 
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 GOLDEN = Path(__file__).with_name("asset_graph.txt")
@@ -53,13 +52,6 @@ def test_a_changed_chart_module_marks_its_charts_stale(module: str, monkeypatch:
     after = draw.code_version(["flux-export"]), draw.code_version(["balance"])
     assert before[0] != after[0]
     assert (before[1] != after[1]) == (module != "flux")
-
-
-def test_a_département_has_its_partition() -> None:
-    from pipeline.defs.partitions import DEPARTEMENTS
-
-    assert len(DEPARTEMENTS.get_partition_keys()) == 100
-    assert isinstance(DEPARTEMENTS, dg.StaticPartitionsDefinition)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ import pytest
 
 from pipeline.paths import Paths
 from pipeline.settings import ROOT
+from tests.integration.test_runs import COMEX
 
 SERVER = shutil.which("postgres")
-COMEX = str(Path(sys.executable).with_name("comex"))
 pytestmark = pytest.mark.skipif(not (SERVER and shutil.which("initdb")), reason="no PostgreSQL server on this machine")
 
 

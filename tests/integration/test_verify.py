@@ -31,9 +31,9 @@ from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.territoires import FRANCE, departement, regions
 from tests.archives import keep
+from tests.integration.test_runs import PARTS
 
 MADE = (departement("94"), departement("20"))
-PARTS = ("where:", "likely cause:", "what to do:")
 
 
 # Forgeries: each changes one thing in a bundle ------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Figures as dicts: what they print, where they print it, and that nothing is cut, covered or too pale. No browser here."""
 
 import asyncio
-import csv
 import json
 import re
 from functools import cache
@@ -13,9 +12,9 @@ import pytest
 
 from pipeline import charts
 from pipeline.charts import flux, produits, render, texte, theme
-from pipeline.paths import SEEDS
 from pipeline.territoires import FRANCE, departement
 from pipeline.typographie import monnaie, montant, pct
+from tests.archives import seed
 from tests.frames import FORMES
 from tests.frames import frames as fabriquer
 
@@ -245,7 +244,7 @@ def test_the_text_alternative_tells_the_numbers_in_two_to_four_sentences(sujet):
 
 
 @pytest.mark.parametrize(
-    ("seed", "column", "side", "most"),
+    ("table", "column", "side", "most"),
     [
         ("nomenclature_a129", "libelle_court", "produit", 2),
         ("nomenclature_cpf4", "libelle_court", "produit", 2),
@@ -253,10 +252,8 @@ def test_the_text_alternative_tells_the_numbers_in_two_to_four_sentences(sujet):
         ("pays", "pays", "pays", 2),
     ],
 )
-def test_every_label_of_the_seeds_fits_its_column(seed, column, side, most):
-    with (SEEDS / f"{seed}.csv").open(encoding="utf-8", newline="") as file:
-        labels = {row[column] for row in csv.DictReader(file) if row[column]}
-    for label in labels:
+def test_every_label_of_the_seeds_fits_its_column(table, column, side, most):
+    for label in {row[column] for row in seed(table) if row[column]}:
         lines = texte.couper(label, flux.COLONNE[side], theme.CORPS)
         assert len(lines) <= most, label
         assert max(texte.largeur(line, theme.CORPS) for line in lines) <= flux.COLONNE[side], label

@@ -19,13 +19,6 @@ NAME = "202502-Regional-2024-export.zip"
 BYTES = b"PK" + os.urandom(300_000)
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory):
     with Kiosk(tmp_path_factory.mktemp("site")) as site:

@@ -16,13 +16,6 @@ EXPORT, IMPORT = (f"202502-Regional-2024-{flux}.zip" for flux in ("export", "imp
 DATASET = "/api/1/datasets/5369a0c7a3a729239d206446/"
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 def site(tmp_path):
     with Kiosk(tmp_path / "site") as site:
