@@ -322,12 +322,8 @@ class _Redaction:
 
     def _flux(self, flux: Flux) -> Section:
         rows = self.portrait.rows("flux", flux)
-        principal = next(
-            iter(
-                sorted((row for row in rows if row["est_principal"]), key=lambda row: (-row["valeur_eur"], row["produit_code"]))
-            ),
-            None,
-        )
+        principaux = (row for row in rows if row["est_principal"])
+        principal = min(principaux, key=lambda row: (-row["valeur_eur"], row["produit_code"]), default=None)
         produits, pays = (next((row for row in rows if row[f"{cote}_code"] == "AUTRES"), None) for cote in ("produit", "pays"))
         imprimer = monnaie(self.valeurs[flux])
         phrases = [

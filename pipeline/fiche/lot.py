@@ -18,11 +18,12 @@ from xml.sax.saxutils import escape
 
 import pandas as pd
 
-from pipeline.errors import OutputError, RenderError
+from pipeline.errors import RenderError
 from pipeline.fiche import page, pdf
 from pipeline.fiche.contenu import Fiche, Illustration
 from pipeline.fiche.provenance import LICENCE, versions
 from pipeline.marts import Lu
+from pipeline.outputs import writing
 from pipeline.territoires import Territoire
 
 # First columns of each data file, a contract with those who read them; the mart's other columns follow.
@@ -265,28 +266,22 @@ def mis_en_place(final: Path) -> Iterator[Path]:
     aside = final.with_name(f".{final.name}.part")  # one run at a time holds the outputs: a killed one's is cleared
     former = final.with_name(f".{final.name}.ancien")
     try:
-        if former.exists() and not final.exists():
-            former.rename(final)  # a run was killed between the two renames below
-        shutil.rmtree(former, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        yield aside
-        # No portable call swaps two folders: the former one steps aside for the time of a rename, and comes back if it fails.
-        if final.exists():
-            final.rename(former)
-        try:
-            aside.rename(final)
-        except OSError:
-            if former.exists():
-                former.rename(final)
-            raise
-        shutil.rmtree(former, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(
-            f"The folder {final.name} was to be written; the system answered: {error.strerror}.",
-            where=str(error.filename or final),
-            cause="a disk that is full or read-only, or a folder of another user",
-            remedy="free some space or choose another folder with COMEX_HOME, then run again; the former one is still there",
-        ) from error
+        with writing(final):
+            if former.exists() and not final.exists():
+                former.rename(final)  # a run was killed between the two renames below
+            shutil.rmtree(former, ignore_errors=True)
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            yield aside
+            # No portable call swaps two folders: the former one steps aside for the time of a rename, and comes back if it fails.
+            if final.exists():
+                final.rename(former)
+            try:
+                aside.rename(final)
+            except OSError:
+                if former.exists():
+                    former.rename(final)
+                raise
+            shutil.rmtree(former, ignore_errors=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
