@@ -3,6 +3,7 @@
 Add here: a command, as thin as these. Keep out: what a run does (`defs/`), and anything that only one command knows.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Foreign-trade fiches of French territories.", pretty_exceptions_enable=False
 )
+gc.set_threshold(50_000)  # Dagster's million objects stay to the end: the default looks for garbage among them all the time
 
 
 @app.callback()

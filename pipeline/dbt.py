@@ -19,7 +19,10 @@ from pipeline.errors import DataError
 from pipeline.paths import DBT_PROJECT, Paths
 
 SEAL = "COMPLETE"  # a file beside the marts
-EXECUTABLE = str(Path(sys.executable).with_name("dbt"))  # the environment's own, whether it is activated or not
+# The environment's own, whether it is activated or not: dbt as its makers ship it, and our door to it, `main` below.
+PLAIN, EXECUTABLE = (str(Path(sys.executable).with_name(name)) for name in ("dbt", "comex-dbt"))
+# What a `dbt parse` leaves: for Dagster, and for dbt itself.
+MANIFEST, PARSED = (DBT_PROJECT / "target" / name for name in ("manifest.json", "partial_parse.msgpack"))
 
 
 def environment(paths: Paths) -> dict[str, str]:
@@ -37,22 +40,36 @@ def environment(paths: Paths) -> dict[str, str]:
 def build_arguments(niveau_produit: str, periode: str) -> list[str]:
     """The `dbt build` that makes every model and runs every test for this period.
 
-    A year needs no variable: all complete years are made. dbt reads the whole project anew when a variable changes.
+    A year needs no variable: all complete years are made.
     """
     return ["build", "--vars", json.dumps({"niveau_produit": niveau_produit, "periode": periode if "T" in periode else ""})]
 
 
 def manifest() -> Path:
-    """dbt's manifest, parsed anew when it is missing or older than a file of the project."""
-    path = DBT_PROJECT / "target" / "manifest.json"
-    patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros/*", "tests/**/*")
+    """dbt's manifest, parsed anew when it is missing or older than a file of the project or than the installed versions."""
+    patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros/*", "tests/**/*", "../requirements.lock")
     newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_PROJECT.glob(pattern))
-    path.parent.mkdir(exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # two processes that start at once would write it together
-        if path.exists() and path.stat().st_mtime >= newest:
-            return path
-        _run(["parse"], {"DBT_TARGET_PATH": str(path.parent), "DBT_LOG_PATH": str(path.parent)})
-    return path
+    MANIFEST.parent.mkdir(exist_ok=True)
+    with FileLock(MANIFEST.with_suffix(".lock")):  # two processes that start at once would write it together
+        if not all(path.exists() and path.stat().st_mtime >= newest for path in (MANIFEST, PARSED)):
+            _run([PLAIN, "parse"], {"DBT_TARGET_PATH": str(MANIFEST.parent), "DBT_LOG_PATH": str(MANIFEST.parent)})
+    return MANIFEST
+
+
+def main() -> None:
+    """`comex-dbt`: dbt with the project as it was parsed last, whatever the outputs it works for.
+
+    dbt itself would parse the project anew for each warehouse, since the path is part of its profile: three seconds of ten.
+    That is sound as long as nothing that parsing reads depends on the environment; the profile alone does.
+    """
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    manifest()
+    done = dbtRunner(manifest=Manifest.from_msgpack(PARSED.read_bytes())).invoke(sys.argv[1:])
+    if done.exception:
+        sys.stderr.write(f"{done.exception}\n")
+    raise SystemExit(0 if done.success else 1)
 
 
 @contextmanager
@@ -67,7 +84,7 @@ def building(paths: Paths) -> Iterator[None]:
 def build(paths: Paths, niveau_produit: str, periode: str) -> None:
     """`dbt build` without Dagster. Raises DataError with dbt's last lines when a model or a test fails."""
     with building(paths):
-        _run(build_arguments(niveau_produit, periode), environment(paths))
+        _run([EXECUTABLE, *build_arguments(niveau_produit, periode)], environment(paths))
 
 
 def offenders(paths: Paths, test: str, limit: int) -> tuple[str, list[dict[str, Any]]]:
@@ -82,9 +99,9 @@ def offenders(paths: Paths, test: str, limit: int) -> tuple[str, list[dict[str, 
     return f"{test} did not pass; {len(rows)}{' rows or more' if len(rows) == limit else ' row(s)'} found: {rows[:1]} …", rows
 
 
-def _run(arguments: list[str], variables: dict[str, str]) -> None:
+def _run(command: list[str], variables: dict[str, str]) -> None:
     done = subprocess.run(
-        [EXECUTABLE, *arguments],
+        command,
         cwd=DBT_PROJECT,
         env=os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_PROFILES_DIR": str(DBT_PROJECT)} | variables,
         capture_output=True,
@@ -93,7 +110,7 @@ def _run(arguments: list[str], variables: dict[str, str]) -> None:
     )
     if done.returncode:
         raise DataError(
-            f"`dbt {arguments[0]}` was expected to pass; it ended with code {done.returncode}:\n"
+            f"`dbt {command[1]}` was expected to pass; it ended with code {done.returncode}:\n"
             f"{done.stdout[-3000:]}{done.stderr[-1000:]}",
             where=str(DBT_PROJECT),
             cause="a data test failed, or a model does not fit this DuckDB",

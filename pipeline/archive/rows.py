@@ -29,7 +29,7 @@ CHUNK = 1 << 22  # bytes of a member in memory at a time
 FIELDS = ("flux", "trimestre", "annee", "departement", "region", "a129", "cpf4", "pays", "valeur", "masse")
 
 # A row that meets one of these makes the whole archive unfit: (predicate in SQL, what was expected, likely cause).
-# The order is that of the most telling message. Written without regular expressions: they run on millions of rows.
+# The order is that of the most telling message. They run on millions of rows: to match a pattern costs a third of trimming digits.
 VERDICTS = {
     "has_no_header": (
         "flux not in ('I', 'E') and try_cast(trimestre as double) is null and try_cast(annee as double) is null"
@@ -54,13 +54,13 @@ VERDICTS = {
     ),
     "quarter_is_plausible": (
         "trimestre not in ('1', '2', '3', '4')"
-        " or length(annee) != 4 or left(annee, 2) != '20' or ltrim(annee, '0123456789') != ''"
+        " or not regexp_full_match(annee, '20[0-9]{2}')"
         " or annee || case trimestre when '1' then '01' when '2' then '04' when '3' then '07' else '10' end > $vintage",
         "a quarter 1 to 4 of a year 20xx that has begun when the release was made",
         "columns in another order, a damaged row, or a file name with a wrong month",
     ),
     "euros_are_whole": (
-        "ltrim(ltrim(valeur, '-'), '0123456789') != '' or length(valeur) > 16 or starts_with(valeur, '--') or valeur = '-'",
+        "not regexp_full_match(valeur, '[0-9]{0,16}|-[0-9]{1,15}')",
         "whole euros in field 9 (valeur)",
         "amounts in k€ with decimals, as in the per-region workbooks, which are another product",
     ),
@@ -229,7 +229,7 @@ def _check_and_write(received: Received, text: Path, target: Path) -> None:
                     cpf4 as cpf4_code,
                     pays as pays_code,
                     try_cast(nullif(valeur, '') as bigint) as valeur_eur,
-                    case when ltrim(masse, '0123456789') = '' then try_cast(nullif(masse, '') as bigint) end as masse_kg,
+                    case when regexp_full_match(masse, '[0-9]*') then try_cast(nullif(masse, '') as bigint) end as masse_kg,
                     case {cases} end as verdict
                 from ({trimmed})
             ) to '{target}' (format parquet)

@@ -149,3 +149,9 @@ def test_every_country_has_the_forms_that_sentences_need() -> None:
         if de not in allowed.get(head, [bare]) or row["pays"].lower() not in (name.lower(), name.lower().removeprefix("île ")):
             wrong.append((row["pays"], article, de))
     assert wrong == []
+
+
+def test_parsing_the_project_does_not_depend_on_the_environment() -> None:
+    """`comex-dbt` parses it once for all warehouses: the profile and a macro's body are read when a model is built."""
+    files = [path for path in DBT_PROJECT.rglob("*") if path.suffix in {".sql", ".yml"} and "target" not in path.parts]
+    assert sorted(path.name for path in files if "env_var" in path.read_text(encoding="utf-8")) == ["profiles.yml", "raw.sql"]

@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('raw', 'echanges') }}
+    select * from {{ raw('echanges') }}
 ),
 
 renamed as (

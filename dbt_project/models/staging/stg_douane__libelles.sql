@@ -1,7 +1,7 @@
 -- The newest label of each code that was in force from the first quarter of the release to its month: a code that ended within
 -- a year stands in its rows, which come out later. Serbia, Kosovo and QU stand twice in the file.
 with source as (
-    select * from {{ source('raw', 'libelles') }}
+    select * from {{ raw('libelles') }}
 ),
 
 in_force as (

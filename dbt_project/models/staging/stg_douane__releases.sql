@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('raw', 'releases') }}
+    select * from {{ raw('releases') }}
 ),
 
 renamed as (

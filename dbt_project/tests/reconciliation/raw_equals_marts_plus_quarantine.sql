@@ -7,8 +7,8 @@ with en_vigueur as (
         brut.trimestre,
         brut.annee * 4 + brut.trimestre - 1 as numero,
         coalesce(sum(brut.valeur_eur), 0) as valeur_eur
-    from {{ source('raw', 'echanges') }} as brut
-    inner join {{ source('raw', 'releases') }} as releases using (release_id)
+    from {{ raw('echanges') }} as brut
+    inner join {{ raw('releases') }} as releases using (release_id)
     group by brut.flux, brut.annee, brut.trimestre, releases.vintage, releases.rang_archive
     qualify row_number() over (partition by brut.flux, annee, trimestre order by releases.vintage desc, releases.rang_archive desc) = 1
 ),
