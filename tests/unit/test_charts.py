@@ -22,7 +22,8 @@ from tests.frames import frames as fabriquer
 frames = cache(fabriquer)
 
 HASARD = [f"hasard-{n}" for n in range(24)]
-CAS = [(forme, sujet) for forme in (*FORMES, *HASARD) for sujet in charts.SUJETS]
+CAS = [(forme, sujet) for forme in (*FORMES, *HASARD) for sujet in (*charts.SUJETS, *charts.REDUITS.values())]
+PREMIERS = len(CAS) // (len(FORMES) + len(HASARD)) * len(FORMES)  # the cases that have a name
 
 
 def figure(forme, sujet):
@@ -84,7 +85,7 @@ def test_every_text_is_inside_the_figure_and_covers_no_other(forme, sujet):
         assert not covered, (a, b)
 
 
-@pytest.mark.parametrize(("forme", "sujet"), CAS[: 4 * len(FORMES)])
+@pytest.mark.parametrize(("forme", "sujet"), CAS[:PREMIERS])
 def test_plotly_knows_every_attribute_and_drawing_is_deterministic(forme, sujet):
     spec = figure(forme, sujet)
     if spec is None:
@@ -94,7 +95,7 @@ def test_plotly_knows_every_attribute_and_drawing_is_deterministic(forme, sujet)
     go.Figure(spec)
 
 
-@pytest.mark.parametrize(("forme", "sujet"), CAS[: 4 * len(FORMES)])
+@pytest.mark.parametrize(("forme", "sujet"), CAS[:PREMIERS])
 def test_no_type_smaller_than_seven_points_on_paper(forme, sujet):
     spec = figure(forme, sujet)
     if spec:
