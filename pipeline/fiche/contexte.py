@@ -589,8 +589,10 @@ class _Redaction:
         pays = {row["pays_code"]: row for row in sorted(rows, key=lambda row: row["pays_rang"])}
         liens = {(row["produit_code"], row["pays_code"]): row for row in rows}
 
-        plus_grand = max((row["pays_valeur_eur"] for code, row in pays.items() if code != "AUTRES"), default=0)
-        decimales = 0 if self.valeurs[flux] >= GRAND or plus_grand >= GRAND / 10 else 1  # what a column of the page can hold
+        # What a column of the page can hold, the same for both flows.
+        des_deux = [row for each in FLUX for row in self.portrait.rows("flux", each) if row["pays_code"] != "AUTRES"]
+        plus_grand = max((row["pays_valeur_eur"] for row in des_deux), default=0)
+        decimales = 0 if max(self.valeurs.values()) >= GRAND or plus_grand >= GRAND / 10 else 1
 
         def case(valeur: int) -> str:
             plancher = 500_000 if decimales == 0 else 50_000
@@ -620,7 +622,7 @@ class _Redaction:
                 f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, {periode(self.periode)}, en M€"
             ),
             (
-                Colonne("Produit", nombre=False, largeur=4.4),
+                Colonne("Produit", nombre=False, largeur=4.7),
                 # Totals have a digit or two more.
                 *(
                     Colonne(row["pays"], tournee=True, largeur=1.2 if row["pays_code"] == "AUTRES" else 1)

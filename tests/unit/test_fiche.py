@@ -106,6 +106,8 @@ def test_numbers_are_those_of_the_frames() -> None:
         millions(rows["export"]["solde_eur"], signe=True),
         pct(rows["export"]["taux_couverture_pct"]),
     ]
+    # The bars of the cover are in the order of its amounts.
+    assert made.barres == (rows["export"]["valeur_eur"], rows["import"]["valeur_eur"])
     for flux, row in rows.items():
         told = section(made, f"flux-{flux}")
         assert millions(row["valeur_eur"]) in told
