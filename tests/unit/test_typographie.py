@@ -78,6 +78,10 @@ def test_pct(valeur, decimales, attendu):
     assert plain(t.pct(valeur, decimales)) == attendu
 
 
+def test_a_change_too_small_for_its_decimals_reads_alike_in_both_directions():
+    assert plain(t.pct(0.004, 2, signe=True)) == plain(t.pct(-0.004, 2, signe=True)) == "0,00~%"
+
+
 def test_dates_and_periods():
     assert t.jour(date(2025, 2, 1)) == "1er février 2025"
     assert t.jour(date(2025, 2, 11)) == "11 février 2025"
