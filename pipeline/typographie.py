@@ -27,8 +27,8 @@ def nombre(valeur: Decimal | float | int, decimales: int = 0, *, signe: bool = F
 
 
 def millions(euros: int, *, signe: bool = False) -> str:
-    """Euros (integer) as `5 415,8 M€`; below 50 000 € (which would print 0,0) as `12 345 €`."""
-    if 0 < abs(euros) < 50_000:
+    """Euros (integer) as `5 415,8 M€`; below 50 000 € (which would print 0,0) as `12 345 €`, so that no 0,0 is ever printed."""
+    if abs(euros) < 50_000:
         return f"{nombre(euros, signe=signe)}{INSECABLE}€"
     return f"{nombre(Decimal(euros) / 1_000_000, 1, signe=signe)}{INSECABLE}M€"
 
@@ -63,9 +63,9 @@ def monnaie(maximum: int) -> Callable[..., str]:
 
 
 def pct(valeur: float, decimales: int = 1, *, signe: bool = False) -> str:
-    """A percentage (0–100): `3,8 %`; a positive share too small for its decimals prints `< 0,1 %`."""
+    """A percentage (0–100): `3,8 %`; a share too small for its decimals prints `< 0,1 %`, a signed change that small `0,0 %`."""
     plancher = Decimal(1).scaleb(-decimales)
-    if 0 < valeur < float(plancher) / 2:
+    if not signe and 0 < valeur < float(plancher) / 2:
         return f"<{INSECABLE}{nombre(plancher, decimales)}{INSECABLE}%"
     return f"{nombre(valeur, decimales, signe=signe)}{INSECABLE}%"
 

@@ -7,6 +7,7 @@ fiche is (`charts/`, `fiche/`), and the order of things (`defs/`).
 from collections.abc import Iterable
 
 from pipeline.archive import tables
+from pipeline.charts import dessins
 from pipeline.charts.draw import Drawn, draw
 from pipeline.fiche import bind, index, rapprochement
 from pipeline.fiche.provenance import Provenance
@@ -54,7 +55,7 @@ class Work:
         marts, sujets = self.marts_to_publish(), list(sujets)
         folder, mention = self.paths.charts / marts.periode, self.provenance().mention
         drawn = draw(territoires, marts, folder, sujets, mention=mention)
-        return list(track(drawn, total=len(territoires) * len(sujets), label=label))
+        return list(track(drawn, total=sum(len(dessins(sujets, territoire)) for territoire in territoires), label=label))
 
     def bind(self, territoires: list[Territoire], label: str) -> list[bind.Bound]:
         """Write the bundles of these territories, and the index anew: if a later step fails, it still tells what is there."""

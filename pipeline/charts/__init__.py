@@ -8,6 +8,7 @@ any statistic: amounts, ranks, shares and « Autres » come from the marts.
 The same dict is drawn to SVG and PNG, and drawn again by plotly.js in the HTML fiche.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -17,12 +18,19 @@ from pipeline.territoires import Territoire
 from pipeline.typographie import INSECABLE, liste, monnaie, nombre, pct
 
 SUJETS = ("balance", "produits", "flux-export", "flux-import")
+REDUITS = {sujet: f"{sujet}-reduit" for sujet in ("flux-export", "flux-import")}  # the same, half a page high
 
 Rows = list[dict[Any, Any]]
 
 
+def dessins(sujets: Iterable[str], territoire: Territoire) -> list[str]:
+    """What is drawn of these subjects: a département's fiche sets the flows of its région and of France on one page."""
+    sujets = list(sujets)
+    return sujets if territoire.niveau == "departement" else sujets + [REDUITS[sujet] for sujet in sujets if sujet in REDUITS]
+
+
 def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None:
-    """The plotly dict of one subject for one territory and period; None when there is nothing to draw.
+    """The plotly dict of one subject (or of its reduced form); None when there is nothing to draw.
 
     `frames`: the marts `balance`, `produits` and `flux` by name, filtered. Sizes are in `layout.width` and `layout.height`.
     """
@@ -30,7 +38,8 @@ def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None
         return balance.figure(frames["balance"])
     if sujet == "produits":
         return produits.figure(frames["produits"])
-    return flux.figure(frames["flux"], sujet.removeprefix("flux-"))
+    _, flow, *reduit = sujet.split("-")
+    return flux.figure(frames["flux"], flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX)
 
 
 def alternative(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territoire) -> str:

@@ -13,7 +13,8 @@ from pipeline.charts import theme
 from pipeline.charts.texte import Mot, couche, filets, largeur
 from pipeline.typographie import INSECABLE, monnaie, nombre
 
-RANG = 23  # height of a row, px
+RANG = (23, 32)  # least and largest height of a row, px
+HAUTEUR = 560  # that rows together aim at: what the sentences of the page leave, whatever the number of partners
 TETE = 34  # two lines: the heading of the balance says what it compares
 MARGE = 6  # between a bar and its value
 BORD = 1  # letters lean out of their advance width by a hair
@@ -47,8 +48,9 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
     right = theme.LARGEUR - COLONNE_SOLDE - room["export"]
     scale = (right - left) / max(sum(longest.values()), 1)
     axis = left + longest["import"] * scale
-    foot = TETE + RANG * len(partners)  # where the rows of partners end
-    hauteur = TETE + RANG * len(rows) + (6 if len(rows) > len(partners) else 2)
+    rang = min(max((HAUTEUR - TETE) / len(rows), RANG[0]), RANG[1])
+    foot = TETE + rang * len(partners)  # where the rows of partners end
+    hauteur = TETE + rang * len(rows) + (6 if len(rows) > len(partners) else 2)
 
     y_head = TETE / 2 - 2
     mots = [
@@ -58,7 +60,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         Mot(theme.LARGEUR - BORD, y_head - 7, "<b>Solde apparent</b>", "right", theme.TITRE, theme.ENCRE_DOUCE),
         Mot(theme.LARGEUR - BORD, y_head + 8, "(CAF/FAB)", "right", theme.PETIT, theme.ENCRE_DOUCE),
     ]
-    middles = [TETE + RANG * (i + 0.5) + (4 if row["autres"] else 0) for i, row in enumerate(rows)]
+    middles = [TETE + rang * (i + 0.5) + (4 if row["autres"] else 0) for i, row in enumerate(rows)]
     for row, y in zip(rows, middles, strict=True):
         reach = {flux: 0 if row["autres"] else row[f"{flux}_eur"] * scale for flux in FLUX}
         ink = theme.ENCRE_DOUCE if row["autres"] else theme.ENCRE
@@ -69,7 +71,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
             Mot(axis + reach["export"] + MARGE, y, row["export"], "left", theme.PETIT, ink),
             Mot(theme.LARGEUR - BORD, y, f"<b>{row['solde']}</b>", "right", theme.CORPS, signed),
         ]
-    rules = [[(0, TETE + RANG * i), (theme.LARGEUR, TETE + RANG * i)] for i in range(1, len(partners))]
+    rules = [[(0, TETE + rang * i), (theme.LARGEUR, TETE + rang * i)] for i in range(1, len(partners))]
     strong = [[(0, y), (theme.LARGEUR, y)] for y in ((TETE, foot + 2) if len(rows) > len(partners) else (TETE,))]
     bars = [
         {
@@ -78,7 +80,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
             "name": theme.NOM_FLUX[flux],
             "x": [sign * row[f"{flux}_eur"] for row in partners],
             "y": middles[: len(partners)],
-            "width": RANG * 0.6,
+            "width": rang * 0.6,
             "xaxis": "x2",
             "marker": {"color": theme.COULEUR[flux], "line": {"width": 0}},
             "customdata": [

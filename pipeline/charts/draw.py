@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.charts import SUJETS, figure
+from pipeline.charts import SUJETS, dessins, figure
 from pipeline.charts.render import Figure, render
 from pipeline.charts.theme import mentionner
 from pipeline.errors import ComexError
@@ -39,7 +39,7 @@ def code_version(sujets: Iterable[str]) -> str:
 def draw(
     territoires: Iterable[Territoire], marts: Marts, folder: Path, sujets: Iterable[str] = SUJETS, *, mention: str = ""
 ) -> Iterator[Drawn]:
-    """Draw `sujets` of `territoires`; a subject with nothing to draw leaves no file and is not yielded.
+    """Draw `sujets` of `territoires`, and their reduced forms (`dessins`); one with nothing to draw leaves no file, no outcome.
 
     `mention` (« Données d’exemple ») is printed on each figure.
     """
@@ -50,15 +50,16 @@ def draw(
     def figures() -> Iterator[Figure]:
         for territoire in territoires:
             place = folder / territoire.slug
-            for sujet in sujets:
+            wished = dessins(sujets, territoire)
+            for sujet in wished:
                 for suffix in SUFFIXES:
                     (place / sujet).with_suffix(suffix).unlink(missing_ok=True)
             try:
                 frames = marts.territoire(territoire)
             except ComexError as error:
-                kept_out.extend(Drawn(territoire, sujet, error) for sujet in sujets)
+                kept_out.extend(Drawn(territoire, sujet, error) for sujet in wished)
                 continue
-            for sujet in sujets:
+            for sujet in wished:
                 spec = figure(sujet, frames)
                 if spec is None:
                     continue

@@ -159,8 +159,8 @@ def _valeurs(rubans: list[tuple[Ruban, str]]) -> list[dict[str, Any]]:
     return made
 
 
-def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
-    """The diagram of one territory's `flux` ('export' or 'import'); None when it has no link."""
+def figure(frame: pd.DataFrame, flux: str, plafond: int = theme.HAUTEUR_FLUX) -> dict[str, Any] | None:
+    """The diagram of one territory's `flux` ('export' or 'import'), at most `plafond` px high; None when it has no link."""
     rows = [row for row in frame.to_dict("records") if row["flux"] == flux]
     if not rows:
         return None
@@ -168,7 +168,7 @@ def figure(frame: pd.DataFrame, flux: str) -> dict[str, Any] | None:
     left, right = (_noeuds(rows, side) for side in sides)
     tallest = max(len(left), len(right))
     # Few nodes need little height: a lone ribbon as tall as the page would shout.
-    hauteur = min(theme.HAUTEUR_FLUX[rows[0]["niveau"]], TETE + 90 + 62 * (tallest - 1))
+    hauteur = min(plafond, TETE + 90 + 62 * (tallest - 1))
     haut, bas = TETE, hauteur - 2
     total = sum(node.valeur for node in left)
     imprimer = monnaie(total)

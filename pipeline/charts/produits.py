@@ -16,8 +16,8 @@ from pipeline.charts.texte import Mot, couche, couper, etiquette, largeur
 from pipeline.typographie import INSECABLE, monnaie, nombre, pct
 
 TETE = 24
-HAUTEUR = 430  # of the tiles, when both flows stand side by side
-HAUTEUR_EMPILEE = 330  # of the larger flow, when the smaller stands below it
+HAUTEUR = 500  # of the tiles, when both flows stand side by side
+HAUTEUR_EMPILEE = 350  # of the larger flow, when the smaller stands below it
 ECART = 12  # between the two flows
 PART_EMPILEE = 0.2  # a flow with less than this share of both would be too narrow a column
 MARGE = 5  # inside a tile

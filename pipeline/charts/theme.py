@@ -37,8 +37,9 @@ TITRE = 12.5
 INTERLIGNE = 1.2
 INTERLIGNE_PLOTLY = 1.3  # of `<br>` inside one text
 
-# A département's Sankey has a page of its own; those of its région and of France share one.
-HAUTEUR_FLUX = {"departement": 590, "region": 370, "france": 370}
+# A Sankey alone on its page, and one of two that share it (a département's région and France).
+HAUTEUR_FLUX = 590
+HAUTEUR_FLUX_REDUIT = 370
 
 NOM_FLUX = {"import": "Importations", "export": "Exportations"}
 

@@ -168,17 +168,19 @@ def _ailleurs(row: Ligne, region: Territoire | None) -> str:
     return f"{row.dit('region_part_pct', pct)} {region.nom_dans} et {france}" if region else france
 
 
-def premiers_ailleurs(flux: str, premiers: list[tuple[Territoire, Ligne]]) -> str:
-    """The first good of the territories compared with."""
+def premiers_ailleurs(flux: str, premiers: list[tuple[Territoire, Ligne]], propre: str) -> str:
+    """The first good of the territories compared with; `propre` is the code of this territory's own."""
     if not premiers:
         return ""
     if len(premiers) == 1:
         territoire, row = premiers[0]
-        lieu = majuscule(territoire.nom_dans)
+        lieu = f"{majuscule(territoire.nom_dans)}{' aussi' if row['produit_code'] == propre else ''}"
         return f"{lieu}, le premier produit à l’{flux}ation est « {row['produit']} » ({row.dit('part_pct', pct)})."
     lieux = [f"{territoire.nom_dans} ({row.dit('part_pct', pct)})" for territoire, row in premiers]
     noms = [f"« {row['produit']} »" for _, row in premiers]
     if len(set(noms)) < len(noms):
-        return f"Le premier produit à l’{flux}ation est le même {' et '.join(lieux)} : {noms[0]}."
+        # « le même » alone would read as the same as this territory's.
+        aussi = " aussi" if premiers[0][1]["produit_code"] == propre else ""
+        return f"{majuscule(lieux[0])} comme {lieux[1]}, le premier produit à l’{flux}ation est{aussi} {noms[0]}."
     told = liste([f"{nom} {lieu}" for nom, lieu in zip(noms, lieux, strict=True)])
     return f"Le premier produit à l’{flux}ation est {told}."

@@ -135,7 +135,7 @@ def fiabilite(territoire: Territoire, reperes: Mapping[str, Ligne], donnees: Don
                     Repere(f"Note des {DEFINI[flux]}", notes[flux]["note"], RESERVES[notes[flux]["note"]], flux) for flux in FLUX
                 )
             ),
-            points((f"{majuscule(DEFINI[flux])}, note {row['note']}", _raisons(row)) for flux, row in notes.items()),
+            points(_motifs(notes)),
         ]
     else:
         voir = "la fiche départementale la donne" if territoire.est_region else "voir les fiches des départements"
@@ -149,6 +149,14 @@ def fiabilite(territoire: Territoire, reperes: Mapping[str, Ligne], donnees: Don
         *([_tableau_regles()] if notes else []),
     ]
     return tuple(blocs)
+
+
+def _motifs(notes: Mapping[str, Ligne]) -> list[tuple[str, str]]:
+    """The notes with their reasons, told once where both flows have the same."""
+    told = [(DEFINI[flux], row["note"], _raisons(row)) for flux, row in notes.items()]
+    if len({(note, motif) for _, note, motif in told}) == 1:
+        told = [(liste([flux for flux, *_ in told]), *told[0][1:])]
+    return [(f"{majuscule(flux)}, note {note}", motif) for flux, note, motif in told]
 
 
 def _raisons(row: Ligne) -> str:
@@ -183,7 +191,12 @@ def _tableau_conventions(territoire: Territoire, reperes: Mapping[str, Ligne], d
     ]
     monaco = donnees.etapes(territoire.niveau, territoire.code)
     if ("monaco", "export") in monaco:
-        lignes.append(("Dont principauté de Monaco", *(monaco["monaco", flux].dit("valeur_eur", millions) for flux in FLUX)))
+        lignes.append(
+            (
+                "Échanges de la principauté de Monaco, compris dans le total",
+                *(monaco["monaco", flux].dit("valeur_eur", millions) for flux in FLUX),
+            )
+        )
     if any(reperes[flux]["quarantaine_eur"] for flux in FLUX):
         lignes.append(ligne("Lignes tenues à l’écart (code inconnu), hors du total", "quarantaine_eur"))
     return Tableau(
@@ -304,7 +317,7 @@ def tableau_france(donnees: Donnees, source: str) -> Tableau:
     return Tableau(
         "De la base ouverte au total publié, France",
         (
-            Colonne("Étape", nombre=False, largeur=3),
+            Colonne("Étape", nombre=False, largeur=3.8),
             *(Colonne(majuscule(DEFINI[flux]), largeur=1.4) for flux in FLUX),
             Colonne("Nature", nombre=False),
         ),
@@ -331,6 +344,9 @@ def nom(row: Mapping[str, str]) -> str:
 
 def tableau_publies(publies: Iterable[Ligne], source: str) -> Tableau:
     """Totals of the same scope that others published, beside ours."""
+    publies = list(publies)
+    sources = list(dict.fromkeys(row["source"] for row in publies))
+    seule = sources[0] if len(sources) == 1 else ""  # said once, below
     return Tableau(
         "Totaux de même champ publiés ailleurs",
         (
@@ -339,7 +355,7 @@ def tableau_publies(publies: Iterable[Ligne], source: str) -> Tableau:
             Colonne("Publié"),
             Colonne("Écart", largeur=0.8),
             Colonne("Tolérance", largeur=0.8),
-            Colonne("Source", nombre=False, largeur=2.4),
+            *(() if seule else (Colonne("Source", nombre=False, largeur=2.4),)),
         ),
         tuple(
             (
@@ -348,10 +364,13 @@ def tableau_publies(publies: Iterable[Ligne], source: str) -> Tableau:
                 row.dit("publie_eur", arrondi, precision=row["precision_eur"]),
                 row.dit("ecart_pct", pct, 2, signe=True),
                 row.dit("tolerance_pct", pct, 2),
-                row["source"],
+                *(() if seule else (row["source"],)),
             )
             for row in publies
         ),
-        note=insecables(f"Tolérance : arrondi de la publication et révisions d’un millésime à l’autre. {source}"),
+        note=insecables(
+            f"{f'Publié : {seule}. ' if seule else ''}Tolérance : arrondi de la publication et révisions d’un millésime à "
+            f"l’autre. {source}"
+        ),
         donnees="publies",
     )

@@ -77,6 +77,7 @@ class Illustration:
     """A figure. `fichier` is its name, without extension, under `graphiques/` of the bundle.
 
     `dossier` is the territory whose figure it is (its slug, a folder of drawn figures) and `sujet` the figure's name there.
+    `reduite`: on paper it shares its page with another, and is the reduced drawing; a screen scrolls.
     """
 
     dossier: str
@@ -86,6 +87,7 @@ class Illustration:
     alternative: str
     lecture: str
     source: str
+    reduite: bool = False
     type: Literal["illustration"] = "illustration"
 
 
@@ -148,7 +150,7 @@ class Couverture:
 
 @dataclass(frozen=True)
 class Fiche:
-    """All of one fiche. `barres` are the import and export amounts, in euros, that the cover draws to scale."""
+    """All of one fiche. `barres` are the export and import amounts, in euros, that the cover draws to scale."""
 
     territoire: Territoire
     periode: str

@@ -4,7 +4,7 @@ Add here: which blocks a section holds and which numbers they show. Keep out: wo
 statistics (SQL): rows are picked by the ranks and flags that the marts give, never summed or ranked here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -37,7 +37,7 @@ Flux = Literal["export", "import"]
 FLUX: tuple[Flux, ...] = ("export", "import")
 NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
 ILE_DE_FRANCE = "11"
-GRAND = 100_000_000_000  # €: a flow whose matrix is printed in whole millions
+GRAND = 100_000_000_000  # €: from there on, or with a country of a tenth of it, a matrix is printed in whole millions
 
 
 @dataclass
@@ -168,7 +168,7 @@ class _Redaction:
             titre=f"{titre} – {periode(self.periode)}",
             courant=titre,
             couverture=self._couverture(),
-            barres=(self.valeurs["import"], self.valeurs["export"]),
+            barres=(self.valeurs["export"], self.valeurs["import"]),
             sections=tuple(sections),
             frames=self.portrait.frames
             | {"rapprochement": self.rapprochement, "publies": self.publies}
@@ -239,7 +239,9 @@ class _Redaction:
         ]
         return Section("contexte", "Contexte et méthode", tuple(blocs), colonnes=2)
 
-    def _illustration(self, other: Portrait, sujet: str, titre: str, lecture: str) -> Illustration | Paragraphe:
+    def _illustration(
+        self, other: Portrait, sujet: str, titre: str, lecture: str, *, reduite: bool = False
+    ) -> Illustration | Paragraphe:
         mart, _, flux = sujet.partition("-")
         if not other.rows(mart, flux or None):
             return Paragraphe(insecables(charts.phrase_vide(sujet, other.territoire)), "chapeau")
@@ -252,6 +254,7 @@ class _Redaction:
             alternative=charts.alternative(sujet, other.frames, other.territoire),
             lecture=insecables(lecture),
             source=self.provenance.ligne,
+            reduite=reduite,
         )
 
     def _balance(self) -> Section:
@@ -267,7 +270,7 @@ class _Redaction:
                 Reperes(
                     (
                         *(Repere(textes.majuscule(textes.DEFINI[flux]), self._valeur(flux), ton=flux) for flux in reversed(FLUX)),
-                        self._repere_solde(),
+                        replace(self._repere_solde(), precision=""),
                         Repere("Taux de couverture", textes.taux(self.reperes["export"])),
                     )
                 ),
@@ -308,7 +311,7 @@ class _Redaction:
     def _parts(self, flux: Flux) -> tuple[Repere, ...]:
         """The total of a flow, and what it weighs."""
         repere = self.reperes[flux]
-        elements = [Repere(f"Total des {textes.DEFINI[flux]}", self._valeur(flux), ton=flux)]
+        elements = [Repere(textes.majuscule(textes.DEFINI[flux]), self._valeur(flux), ton=flux)]
         if self.region_comparee and repere["part_region_pct"] is not None:
             elements.append(Repere("Part de la région", repere.dit("part_region_pct", pct), self.region_comparee.nom))
         if self.territoire.niveau != "france" and repere["part_france_pct"] is not None:
@@ -365,6 +368,7 @@ class _Redaction:
             for row in self._premiers(other, flux)[:1]
             if row["produit_code"] not in dits
         ]
+        propre = next((row["produit_code"] for row in self._premiers(self.portrait, flux)), "")
         note = self.fiabilite[flux]["note"] if flux in self.fiabilite else ""
         totaux = [other.reperes()[flux].dit("valeur_eur", millions) for other in self.compares]
         figures = [
@@ -373,6 +377,7 @@ class _Redaction:
                 f"flux-{flux}",
                 f"{textes.majuscule(textes.DEFINI[flux])} {other.territoire.nom_de} : {total}",
                 "",  # the page before says how to read it, and two figures leave little room
+                reduite=len(self.compares) > 1,
             )
             for other, total in zip(self.compares, totaux, strict=True)
         ]
@@ -382,18 +387,16 @@ class _Redaction:
                 f"{textes.majuscule(textes.DEFINI[flux])} comparées",
                 (
                     *_paragraphes(
-                        textes.sans_region(self.territoire)
-                        if self.territoire.est_region and self.territoire.niveau == "departement"
-                        else "",
                         " ".join(
                             filter(
                                 None,
                                 (
                                     commentaire.distingue(self.territoire, flux, saillants, self.region_comparee, note),
-                                    commentaire.premiers_ailleurs(flux, premiers),
+                                    commentaire.premiers_ailleurs(flux, premiers, propre),
                                 ),
                             )
                         ),
+                        style="corps" if len(figures) > 1 else "chapeau",
                     ),
                     *figures,
                 ),
@@ -442,7 +445,7 @@ class _Redaction:
                         cases,
                         note=insecables(f"Rangs parmi les 100 départements. {self.provenance.ligne}"),
                         donnees="classement",
-                        dense=True,
+                        dense=self.territoire.niveau == "france",
                     ),
                 ),
             ),
@@ -574,7 +577,10 @@ class _Redaction:
         pays = {row["pays_code"]: row for row in sorted(rows, key=lambda row: row["pays_rang"])}
         liens = {(row["produit_code"], row["pays_code"]): row for row in rows}
 
-        decimales = 0 if self.valeurs[flux] >= GRAND else 1  # what a column of the page can hold
+        # What a column of the page can hold, the same for both flows.
+        des_deux = [row for each in FLUX for row in self.portrait.rows("flux", each) if row["pays_code"] != "AUTRES"]
+        plus_grand = max((row["pays_valeur_eur"] for row in des_deux), default=0)
+        decimales = 0 if max(self.valeurs.values()) >= GRAND or plus_grand >= GRAND / 10 else 1
 
         def case(valeur: int) -> str:
             plancher = 500_000 if decimales == 0 else 50_000
@@ -604,9 +610,13 @@ class _Redaction:
                 f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, {periode(self.periode)}, en M€"
             ),
             (
-                Colonne("Produit", nombre=False, largeur=4.9),
-                *(Colonne(row["pays"], tournee=True) for row in pays.values()),
-                Colonne("Total", tournee=True),
+                Colonne("Produit", nombre=False, largeur=4.7),
+                # Totals have a digit or two more.
+                *(
+                    Colonne(row["pays"], tournee=True, largeur=1.2 if row["pays_code"] == "AUTRES" else 1)
+                    for row in pays.values()
+                ),
+                Colonne("Total", tournee=True, largeur=1.3),
             ),
             (*lignes, total),
             note=self._note(
@@ -633,6 +643,5 @@ class _Redaction:
                 *_paragraphes(textes.FICHIERS),
                 Intertitre("Pour aller plus loin"),
                 Liens(tuple((insecables(titre), adresse) for titre, adresse in textes.LIENS)),
-                *_paragraphes(self.provenance.ligne, style="note"),
             ),
         )

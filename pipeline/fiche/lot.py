@@ -18,9 +18,10 @@ from xml.sax.saxutils import escape
 
 import pandas as pd
 
+from pipeline.charts import REDUITS
 from pipeline.errors import RenderError
 from pipeline.fiche import page, pdf
-from pipeline.fiche.contenu import Fiche, Illustration
+from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.provenance import LICENCE, versions
 from pipeline.marts import Lu
 from pipeline.outputs import writing
@@ -62,11 +63,15 @@ def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None, 
         svgs, specs, tailles, dessinees = {}, {}, {}, []
         for illustration in fiche.illustrations:
             source = figures / illustration.dossier / illustration.sujet
-            svgs[illustration.fichier] = _lire(source.with_suffix(".svg"))
             specs[illustration.fichier] = _lire(source.with_suffix(".json")).decode()
             layout = json.loads(specs[illustration.fichier])["layout"]
             tailles[illustration.fichier] = (layout["width"], layout["height"])
-            dessinees.append(_figure(illustration, source))
+            dessinees.append(_figure(illustration.dossier, source))
+            imprimee = source
+            if illustration.reduite:
+                imprimee = source.with_name(REDUITS[illustration.sujet])
+                dessinees.append(_figure(illustration.dossier, imprimee))
+            svgs[illustration.fichier] = _lire(imprimee.with_suffix(".svg"))
             if illustration.dossier == fiche.territoire.slug:
                 svg, png = svgs[illustration.fichier], _lire(source.with_suffix(".png"))
                 _poser(
@@ -148,12 +153,12 @@ def signer_png(png: bytes, titre: str, source: str) -> bytes:
     return png[:33] + chunks + png[33:]
 
 
-def _figure(illustration: Illustration, source: Path) -> dict[str, Any]:
+def _figure(dossier: str, source: Path) -> dict[str, Any]:
     """One link of the chain: from the rows of a mart to a drawing, which a file of the bundle holds with its title."""
-    maille = "departement" if illustration.dossier[0].isdigit() else "national"
+    maille = "departement" if dossier[0].isdigit() else "national"
     return {
-        "figure": f"{illustration.dossier}/{illustration.sujet}",
-        "mart": f"mart_{maille}_{illustration.sujet.partition('-')[0]}",
+        "figure": f"{dossier}/{source.name}",
+        "mart": f"mart_{maille}_{source.name.partition('-')[0]}",
         "donnees_sha256": _sha256(_lire(source.with_suffix(".json"))),
         "svg_sha256": _sha256(_lire(source.with_suffix(".svg"))),
         "png_sha256": _sha256(_lire(source.with_suffix(".png"))),

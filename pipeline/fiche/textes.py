@@ -187,7 +187,11 @@ def notes(par_flux: Mapping[str, str]) -> str:
     """The notes of a département, and where they are explained."""
     if not par_flux:
         return ""
-    told = " et ".join(f"{note} à l’{flux}ation" for flux, note in par_flux.items())
+    export, import_ = par_flux["export"], par_flux["import"]
+    if export == import_:
+        told = f"{export} à l’exportation comme à l’importation"
+    else:
+        told = f"{export} à l’exportation et {import_} à l’importation"
     return f"Note de fiabilité : {told}. La section « Fiabilité et conventions » en donne les raisons."
 
 
@@ -256,7 +260,8 @@ def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
             {
                 "A129": "nomenclature agrégée, qui range en postes les produits de la classification française (CPF rév. 2.1).",
                 "A38": "nomenclature agrégée en 38 postes, fondée sur la classification française (CPF rév. 2.1).",
-                "CPF4": "classification des produits française (CPF rév. 2.1), au niveau à quatre chiffres.",
+                "CPF4": "classification des produits française (CPF rév. 2.1), au niveau à quatre chiffres ; « n.c.a. » abrège « non "
+                "classés ailleurs ».",
             }[niveau_produit],
         ),
     )

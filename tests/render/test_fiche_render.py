@@ -68,7 +68,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("charts")
     wanted = []
     for territoire in CAS:
-        for sujet in charts.SUJETS:
+        for sujet in charts.dessins(charts.SUJETS, territoire):
             spec = charts.figure(sujet, portrait(territoire).frames)
             if spec is None:
                 continue
@@ -85,8 +85,9 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @cache
 def compose(territoire: Territoire, figures: Path, provenance: Provenance = EXEMPLE) -> bytes:
     made = fiche(territoire, provenance)
+    drawn = {item.fichier: charts.REDUITS[item.sujet] if item.reduite else item.sujet for item in made.illustrations}
     return pdf.composer(
-        made, {item.fichier: (figures / item.dossier / f"{item.sujet}.svg").read_bytes() for item in made.illustrations}
+        made, {item.fichier: (figures / item.dossier / f"{drawn[item.fichier]}.svg").read_bytes() for item in made.illustrations}
     )
 
 

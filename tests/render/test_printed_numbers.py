@@ -126,6 +126,8 @@ def printed(value: str, column: str, like: str) -> str:
         return like if abs(number) < Decimal("0.05") else "not stable"
     decimals = len(like.partition(",")[2].rstrip("\u00a0%€Md"))
     if like.endswith("%"):
+        # A change too small for its decimals is a zero without a sign; a share that small says so.
+        signe = signe or (column in ("ecart_pct", "evolution_pct") and not re.search("[1-9]", like))
         return pct(float(number), decimals, signe=signe)
     scale = {"Md€": 1_000_000_000, "M€": 1_000_000, "€": 1}.get(like.rpartition(INSECABLE)[2])
     if scale:

@@ -21,7 +21,8 @@ from tests.frames import frames as fabriquer
 frames = cache(fabriquer)
 
 HASARD = [f"hasard-{n}" for n in range(24)]
-CAS = [(forme, sujet) for forme in (*FORMES, *HASARD) for sujet in charts.SUJETS]
+CAS = [(forme, sujet) for forme in (*FORMES, *HASARD) for sujet in (*charts.SUJETS, *charts.REDUITS.values())]
+PREMIERS = len(CAS) // (len(FORMES) + len(HASARD)) * len(FORMES)  # the cases that have a name
 
 
 def figure(forme, sujet):
@@ -83,7 +84,7 @@ def test_every_text_is_inside_the_figure_and_covers_no_other(forme, sujet):
         assert not covered, (a, b)
 
 
-@pytest.mark.parametrize(("forme", "sujet"), CAS[: 4 * len(FORMES)])
+@pytest.mark.parametrize(("forme", "sujet"), CAS[:PREMIERS])
 def test_plotly_knows_every_attribute_and_drawing_is_deterministic(forme, sujet):
     spec = figure(forme, sujet)
     if spec is None:
@@ -93,10 +94,12 @@ def test_plotly_knows_every_attribute_and_drawing_is_deterministic(forme, sujet)
     go.Figure(spec)
 
 
-@pytest.mark.parametrize(("forme", "sujet"), CAS[: 4 * len(FORMES)])
+@pytest.mark.parametrize(("forme", "sujet"), CAS)
 def test_no_type_smaller_than_seven_points_on_paper(forme, sujet):
     spec = figure(forme, sujet)
     if spec:
+        # A figure higher than that would be printed smaller (`plafond` of fiche.typ).
+        assert spec["layout"]["height"] + theme.BANDE_MENTION <= 175 * theme.LARGEUR / 180
         sizes = [size for trace in spec["data"] if trace.get("mode") == "text" for size in trace["textfont"]["size"]]
         sizes += [note["font"]["size"] for note in spec["layout"].get("annotations", [])]
         points_per_px = 180 / 25.4 * 72 / theme.LARGEUR
@@ -217,6 +220,16 @@ def test_the_butterfly_prints_every_amount_and_signs_every_balance():
     partners = [row for row in rows if row["pays_code"] != "AUTRES"]
     assert left["x"] == [-row["import_eur"] for row in partners]
     assert right["x"] == [row["export_eur"] for row in partners]
+
+
+def test_rows_of_the_butterfly_share_the_height_of_the_page_and_stay_readable():
+    heights = []
+    for forme in FORMES:
+        spec = figure(forme, "balance")
+        if spec:
+            centres = sorted({y for trace in spec["data"] if trace["type"] == "bar" for y in trace["y"]})
+            heights += [b - a for a, b in pairwise(centres)]
+    assert min(heights) >= 23 and max(heights) <= 32 + 1e-6
 
 
 @pytest.mark.parametrize(("forme", "unit"), [("france", "Md€"), ("minuscule", "\u00a0€"), ("un_partenaire", "\u00a0€")])

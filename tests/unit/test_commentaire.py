@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.fiche import commentaire, confiance
 from pipeline.fiche.cellules import Ligne, baliser, delier
-from pipeline.territoires import FRANCE, departement, regions
+from pipeline.territoires import FRANCE, Territoire, departement, regions
 from pipeline.typographie import INSECABLE
 
 
@@ -80,13 +80,25 @@ def test_the_first_good_elsewhere_begins_with_the_place_where_one_is_told() -> N
         return Ligne({"flux": "export", "produit_code": code, "produit": produit, "part_pct": 12.5}, "produits")
 
     auto, vins = premier("C29A", "Automobile"), premier("C11Z", "Boissons")
-    told = plain(commentaire.premiers_ailleurs("export", [(regions()["44"], auto)]))
+    told = plain(commentaire.premiers_ailleurs("export", [(regions()["44"], auto)], "C11Z"))
     assert told == "Dans le Grand Est, le premier produit à l’exportation est « Automobile » (12,5 %)."
-    told = plain(commentaire.premiers_ailleurs("export", [(regions()["44"], auto), (FRANCE, vins)]))
+    told = plain(commentaire.premiers_ailleurs("export", [(regions()["44"], auto), (FRANCE, vins)], "C11Z"))
     assert (
         told
         == "Le premier produit à l’exportation est « Automobile » dans le Grand Est (12,5 %) et « Boissons » en France (12,5 %)."
     )
+
+
+def test_a_first_good_that_is_the_same_elsewhere_is_told_from_one_that_is_the_same_here() -> None:
+    def told(own: str, *where: Territoire) -> str:
+        row = Ligne({"flux": "export", "produit_code": "C29A", "produit": "Automobile", "part_pct": 12.5}, "produits")
+        return plain(commentaire.premiers_ailleurs("export", [(territoire, row) for territoire in where], own))
+
+    grand_est = regions()["44"]
+    elsewhere = "Dans le Grand Est (12,5 %) comme en France (12,5 %), le premier produit à l’exportation est « Automobile »."
+    assert told("C11Z", grand_est, FRANCE) == elsewhere
+    assert told("C29A", grand_est, FRANCE) == elsewhere.replace("est «", "est aussi «")
+    assert told("C29A", FRANCE) == "En France aussi, le premier produit à l’exportation est « Automobile » (12,5 %)."
 
 
 def specificite(code: str = "US", objet: str = "pays", libelle: str = "États-Unis") -> Ligne:

@@ -14,6 +14,7 @@ import pytest
 from jinja2 import Undefined
 
 from pipeline import charts
+from pipeline.charts import texte
 from pipeline.errors import OutputError, RenderError
 from pipeline.fiche import index, lot, page, pdf, textes
 from pipeline.fiche.cellules import delier
@@ -105,6 +106,8 @@ def test_numbers_are_those_of_the_frames() -> None:
         millions(rows["export"]["solde_eur"], signe=True),
         pct(rows["export"]["taux_couverture_pct"]),
     ]
+    # The bars of the cover are in the order of its amounts.
+    assert made.barres == (rows["export"]["valeur_eur"], rows["import"]["valeur_eur"])
     for flux, row in rows.items():
         told = section(made, f"flux-{flux}")
         assert millions(row["valeur_eur"]) in told
@@ -127,11 +130,31 @@ def test_a_flow_matrix_shows_every_link_and_stresses_the_main_ones() -> None:
     assert len(tableau.forts) == rows["est_principal"].sum() == 5
 
 
+@pytest.mark.parametrize(("pays", "reste"), [(9_999_900_000, 80_000_000_000), (75_000_000_000, 500_000_000_000)])
+def test_no_two_amounts_of_a_flow_matrix_touch(pays: int, reste: int) -> None:
+    made = portrait(departement("75"))
+    flux = made.frames["flux"]
+    rows = flux[flux["flux"] == "export"].assign(
+        pays_valeur_eur=lambda frame: frame["pays_code"].map(lambda code: reste if code == "AUTRES" else pays),
+        produit_valeur_eur=reste,
+    )
+    reperes = made.frames["reperes"].assign(valeur_eur=reste + pays)
+    wide = Portrait(made.territoire, made.frames | {"flux": rows, "reperes": reperes})
+    sections = construire(wide, "2024", REELLE, rapprochement=rapprochement(), publies=publies()).sections
+    tableau = next(b for s in sections for b in s.blocs if isinstance(b, Tableau) and b.donnees == "flux-export")
+    point = 180 / 25.4 * 72 / sum(colonne.largeur for colonne in tableau.colonnes)  # of one unit of width, on paper
+    for column, cells in enumerate(zip(*tableau.lignes, strict=True)):
+        if column:
+            widest = max(texte.largeur(delier(cell), 7.6, gras=True) for cell in cells)
+            assert widest + 2 * 1.4 <= tableau.colonnes[column].largeur * point, tableau.colonnes[column].titre
+
+
 @pytest.mark.parametrize("code", ["20", "971", "974", "976"])
 def test_where_the_departement_is_the_region_the_page_is_left_out_and_says_why(code: str) -> None:
     made = fiche(departement(code))
     assert {illustration.dossier for illustration in made.illustrations} == {made.territoire.slug, "france"}
-    assert "la comparaison se fait avec la France seule" in section(made, "comparaison-export")
+    told = [part.ancre for part in made.sections if "la comparaison se fait avec la France seule" in section(made, part.ancre)]
+    assert told == ["contexte"]  # said once
     assert "Part de la région" not in section(made, "flux-export")
 
 
@@ -202,6 +225,36 @@ def test_the_steps_are_to_the_euro_and_those_published_as_rounded() -> None:
     assert "Val-de-Marne, exportations" not in section(fiche(departement("33")), "rapprochement")
 
 
+def test_what_both_flows_or_all_rows_share_is_said_once() -> None:
+    assert "B à l’exportation comme à l’importation" in textes.notes({"export": "B", "import": "B"})
+    assert "B à l’exportation et C à l’importation" in textes.notes({"export": "B", "import": "C"})
+    made = portrait(departement("94"))
+    levels = {column: 0 for column in made.frames["fiabilite"].columns if column.startswith("niveau_")} | {"niveau_plateforme": 1}
+    same = Portrait(
+        made.territoire, made.frames | {"fiabilite": made.frames["fiabilite"].assign(note="B", plateformes="port", **levels)}
+    )
+    told = construire(same, "2024", REELLE, france=PORTRAIT_FRANCE, rapprochement=rapprochement(), publies=publies())
+    assert "Exportations et importations, note B" in section(told, "fiabilite")
+    # The source of published totals has a column only where there are several.
+    tableau = next(b for s in told.sections for b in s.blocs if isinstance(b, Tableau) and b.donnees == "publies")
+    assert "Source" not in [colonne.titre for colonne in tableau.colonnes] and tableau.note.startswith("Publié : ANCT. ")
+    several = publies().assign(source=["ANCT", "IMSEE", "ANCT"])
+    made_of = construire(same, "2024", REELLE, france=PORTRAIT_FRANCE, rapprochement=rapprochement(), publies=several)
+    tableau = next(b for s in made_of.sections for b in s.blocs if isinstance(b, Tableau) and b.donnees == "publies")
+    assert [ligne[-1] for ligne in tableau.lignes[:2]] == ["ANCT", "IMSEE"]
+
+
+def test_monaco_is_not_told_as_a_part_of_the_line_above_it() -> None:
+    assert "Échanges de la principauté de Monaco, compris dans le total" in section(_changed(), "fiabilite")
+
+
+def test_a_figure_that_shares_its_page_is_reduced() -> None:
+    compared = [item.reduite for item in fiche(departement("33")).illustrations if item.dossier != departement("33").slug]
+    assert compared == [True] * 4
+    assert not any(item.reduite for code in ("20", "976") for item in fiche(departement(code)).illustrations)
+    assert not any(item.reduite for item in fiche(regions()["11"]).illustrations)
+
+
 def test_rolling_quarters_are_named() -> None:
     assert "4 derniers trimestres, T4 2024–T3 2025" in "\n".join(texts(fiche(departement("94"), periode="2025T3"))).replace(
         "\u00a0", " "
@@ -253,12 +306,12 @@ def figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _dessiner(folder: Path, illustration: Illustration) -> None:
     place = folder / illustration.dossier
     place.mkdir(parents=True, exist_ok=True)
-    (place / f"{illustration.sujet}.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{illustration.titre}</svg>')
-    # The shortest PNG: signature, header, end.
-    (place / f"{illustration.sujet}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 25 + b"\0\0\0\0IEND\xaeB`\x82")
-    spec = charts.figure(illustration.sujet, frames("diversifie"))
-    (place / f"{illustration.sujet}.json").write_text(json.dumps(spec))
-    (place / f"{illustration.sujet}.navigateur").write_text("Chrome/1.2.3.4")
+    for sujet in (illustration.sujet, *([charts.REDUITS[illustration.sujet]] if illustration.reduite else [])):
+        (place / f"{sujet}.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{illustration.titre}</svg>')
+        # The shortest PNG: signature, header, end.
+        (place / f"{sujet}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 25 + b"\0\0\0\0IEND\xaeB`\x82")
+        (place / f"{sujet}.json").write_text(json.dumps(charts.figure(sujet, frames("diversifie"))))
+        (place / f"{sujet}.navigateur").write_text("Chrome/1.2.3.4")
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -37,7 +37,7 @@ def test_nombre(valeur, decimales, signe, attendu):
         (50_000, "0,1~M€"),
         (49_999, "49_999~€"),
         (-49_999, "−49_999~€"),
-        (0, "0,0~M€"),
+        (0, "0~€"),
         (-81_000_000_000, "−81_000,0~M€"),
         (9_007_199_254_740_993, "9_007_199_254,7~M€"),
     ],
@@ -76,6 +76,10 @@ def test_whole_euros_keep_every_digit():
 )
 def test_pct(valeur, decimales, attendu):
     assert plain(t.pct(valeur, decimales)) == attendu
+
+
+def test_a_change_too_small_for_its_decimals_reads_alike_in_both_directions():
+    assert plain(t.pct(0.004, 2, signe=True)) == plain(t.pct(-0.004, 2, signe=True)) == "0,00~%"
 
 
 def test_dates_and_periods():
