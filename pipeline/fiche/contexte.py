@@ -246,16 +246,16 @@ class _Redaction:
         return Section("contexte", "Contexte et méthode", tuple(blocs), colonnes=2)
 
     def _illustration(self, other: Portrait, sujet: str, titre: str, lecture: str) -> Illustration | Paragraphe:
-        mart, _, flux = sujet.partition("-")
-        if not other.rows(mart, flux or None):
-            return Paragraphe(insecables(charts.phrase_vide(sujet, other.territoire)), "chapeau")
+        alternative = charts.alternative(sujet, other.frames, other.territoire)
+        if not alternative:
+            return Paragraphe(insecables(charts.phrase_vide(sujet, other.frames, other.territoire)), "chapeau")
         own = other is self.portrait
         return Illustration(
             dossier=other.territoire.slug,
             sujet=sujet,
             fichier=sujet if own else f"{other.territoire.niveau}-{sujet}",
             titre=insecables(f"{titre}, {periode(self.periode)}"),
-            alternative=charts.alternative(sujet, other.frames, other.territoire),
+            alternative=alternative,
             lecture=insecables(lecture),
             source=self.provenance.ligne,
         )
