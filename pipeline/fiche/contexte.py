@@ -39,7 +39,7 @@ Flux = Literal["export", "import"]
 FLUX: tuple[Flux, ...] = ("export", "import")
 NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
 ILE_DE_FRANCE = "11"
-GRAND = 100_000_000_000  # €: a flow whose matrix is printed in whole millions
+GRAND = 100_000_000_000  # €: a flow whose matrix is printed in whole millions; from ten times as much on, in milliards
 
 
 @dataclass
@@ -580,17 +580,20 @@ class _Redaction:
         )
 
     def _tableau_flux(self, flux: str) -> Tableau:
-        """Every link of the Sankey, as a matrix of goods by countries, in M€."""
+        """Every link of the Sankey, as a matrix of goods by countries, in M€ or Md€."""
         rows = self.portrait.rows("flux", flux)
         produits = {row["produit_code"]: row for row in sorted(rows, key=lambda row: row["produit_rang"])}
         pays = {row["pays_code"]: row for row in sorted(rows, key=lambda row: row["pays_rang"])}
         liens = {(row["produit_code"], row["pays_code"]): row for row in rows}
 
-        decimales = 0 if self.valeurs[flux] >= GRAND else 1  # what a column of the page can hold
+        total_eur = self.valeurs[flux]  # what a column of the page can hold
+        unite, puissance = ("Md€", 9) if total_eur >= 10 * GRAND else ("M€", 6)
+        decimales = 0 if GRAND <= total_eur < 10 * GRAND else 1
+        plancher = Decimal(5).scaleb(-decimales - 1)
 
         def case(valeur: int) -> str:
-            plancher = 500_000 if decimales == 0 else 50_000
-            return nombre(Decimal(valeur) / 1_000_000, decimales) if valeur >= plancher else "ε"
+            echelle = Decimal(valeur).scaleb(-puissance)
+            return nombre(echelle, decimales) if echelle >= plancher else "ε"
 
         lignes = [
             (
@@ -613,7 +616,8 @@ class _Redaction:
         )
         return Tableau(
             insecables(
-                f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, {periode(self.periode)}, en M€"
+                f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, "
+                f"{periode(self.periode)}, en {unite}"
             ),
             (
                 Colonne("Produit", nombre=False, largeur=4.9),
@@ -622,7 +626,7 @@ class _Redaction:
             ),
             (*lignes, total),
             note=self._note(
-                f"– : aucun échange ; ε : moins de {'0,05' if decimales else '0,5'}{INSECABLE}M€. En rouge, les cinq premiers flux."
+                f"– : aucun échange ; ε : moins de {nombre(plancher, decimales + 1)}{INSECABLE}{unite}. En rouge, les cinq premiers flux."
             ),
             donnees=f"flux-{flux}",
             forts=forts,
