@@ -205,6 +205,15 @@ def _word(event, log: Path) -> str:
         return "A check that blocks did not pass (told above); nothing after it was made, and the former fiches are still there."
     if raised.startswith("pipeline.errors."):  # raised before the first step
         return raised.partition(": ")[2]
+    if "DagsterExecutionInterruptedError" in raised:
+        return str(
+            DataError(
+                f"{event.step_key or 'The run'} was expected to end; it was interrupted.",
+                where=str(log),
+                cause="Ctrl-C, or a machine that is being stopped",
+                remedy="run again: the archives that arrived are kept, and the former fiches are still there",
+            )
+        )
     return str(
         DataError(
             f"{event.step_key or 'The run'} was expected to pass; it raised {raised}",

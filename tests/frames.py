@@ -24,6 +24,7 @@ FORMES = (
     "un_partenaire",  # one good to one partner, on either flow
     "sans_export",  # exports of 0 €
     "vide",  # nothing at all
+    "hors_pays",  # codes that are no countries, and nothing else
     "france",  # Md€
     "libelles_longs",  # the longest labels of the nomenclatures and of the countries
 )
@@ -80,6 +81,8 @@ def _au_hasard(forme: str, flux: str) -> tuple[int, int, int, float]:
 def matrice(forme: str, flux: str) -> pd.DataFrame:
     """Euros by good and country (columns produit_code, pays_code, valeur_eur), all > 0; may be empty."""
     goods, countries = _codes(forme, flux)
+    if forme == "hors_pays":
+        countries = list(HORS_PAYS)
     nb_goods, nb_countries, total, slope = {
         "diversifie": (76, 120, {"import": 1_737_912_345, "export": 4_074_612_345}[flux], 0.9),
         "concentre": (60, 80, 5_472_000_321, 1.6),
@@ -88,6 +91,7 @@ def matrice(forme: str, flux: str) -> pd.DataFrame:
         "un_partenaire": (1, 1, 7_654_321, 1.0),
         "sans_export": ({"import": 30, "export": 0}[flux], 25, 36_123_456, 1.2),
         "vide": (0, 0, 0, 1.0),
+        "hors_pays": (1, 2, 14_900_000, 1.0),
         "france": (76, 240, {"import": 684_776_312_345, "export": 580_354_498_765}[flux], 1.0),
         "libelles_longs": (40, 60, 2_345_678_901, 0.3),
     }.get(forme) or _au_hasard(forme, flux)

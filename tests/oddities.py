@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.archives import PAYS, Row, country, produits, row, seed, write_archive
 
-LIBELLE_LONG = "République nouvelle au nom trop long pour une étiquette de figure"
+LIBELLE_LONG = "République d'un nom trop long à mettre sous une figure"  # cut after a space, with an apostrophe of typewriters
 LABELS = {
     # XU is out of force, JX and JY came after the seeds were made, JZ ended with 2024, DE has another label than the seeds'.
     "Libelle_PAYS.txt": (
@@ -15,7 +15,7 @@ LABELS = {
         f"JX;Ancien nom;190001;201012\r\nJX;{LIBELLE_LONG};201101;999912\r\nJY;Île neuve;202501;999912\r\nJZ;Pays clos;190001;202412\r\n"
     ).encode("utf-8-sig"),
     "Libelle_A129.txt": b'Z99Z;"Biens nouveaux ; divers";202001;999912\r\n',
-    "Libelle_CPF4_rev2.1.txt": "9998;Œuvres d’un genre nouveau;202001;999912\r\n".encode("cp1252"),
+    "Libelle_CPF4_rev2.1.txt": "9998;Œuvres d'un genre nouveau;202001;999912\r\n".encode("cp1252"),
 }
 SANS_EXPORT, UN_PAYS, EGALITES, HORS_PAYS, NOUVEAUX = "48", "23", "15", "09", "05"
 

@@ -104,8 +104,8 @@ def _year(received: Received) -> str:
 
 
 def _names(received: Received) -> dict[str, str]:
-    members = {"données": received.contents.data_member, **received.contents.label_members}
-    return {kind: PurePosixPath(member).name for kind, member in members.items()}
+    members = {received.contents.data_member: "données", **received.contents.label_members}
+    return {kind: PurePosixPath(member).name for member, kind in members.items()}
 
 
 def _shape(name: str | None) -> str | None:
@@ -117,7 +117,7 @@ def _encodings(received: Received) -> dict[str, str]:
     """The encoding of each label file, as `inspect.read_labels` finds it."""
     found = {}
     with zipfile.ZipFile(received.path) as archive:
-        for kind, member in received.contents.label_members.items():
+        for member, kind in received.contents.label_members.items():
             payload = archive.read(member)
             try:
                 payload.decode("utf-8")

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import ReleaseError
 
-DATA_MEMBER = re.compile(r"(?i)(^|/)(REGIONAL_CPF4PAYS[EI]|Region(al)?_\d{4}_(Import|Export))\.txt$")
-LABEL_MEMBER = re.compile(r"(?i)(^|/)Libelle_(A129|CPF4|PAYS)[^/]*\.txt$")
+DATA_MEMBER = re.compile(r"(?i)(^|[/\\])(REGIONAL_CPF4PAYS[EI]|Region(al)?_\d{4}_(Import|Export))\.txt$")
+LABEL_MEMBER = re.compile(r"(?i)(^|[/\\])Libelle_(A129|CPF4|PAYS)[^/]*\.txt$")
 VINTAGE = re.compile(r"(?<!\d)(20\d\d(?:0[1-9]|1[0-2]))(?!\d)")
 DATED_ADDRESS = re.compile(r"^https?://.*/(20\d\d)[-/]?(0[1-9]|1[0-2])/")
 FLUX = {"E": "export", "I": "import"}  # as rows and readers have it
@@ -27,7 +27,7 @@ MAX_LABEL_BYTES = 64 * 1024**2  # unpacked, one label member: the real ones are 
 
 @dataclass(frozen=True)
 class Contents:
-    """What an archive holds: its data member, its label members by nomenclature (A129, CPF4, PAYS), flow, vintage."""
+    """What an archive holds: its data member, its label members with their nomenclature (A129, CPF4, PAYS), flow, vintage."""
 
     data_member: str
     label_members: dict[str, str]
@@ -92,7 +92,7 @@ def inspect(path: Path, name: str | None = None, origin: str = "") -> Contents:
             check="has_exactly_one_data_member",
             facts={"membres": len(data), "contenu": held},
         )
-    labels = {m.group(2).upper(): i.filename for i in members if (m := LABEL_MEMBER.search(i.filename))}
+    labels = {i.filename: m.group(2).upper() for i in members if (m := LABEL_MEMBER.search(i.filename))}
     member = data[0]
     return Contents(member, labels, _flux(member), _vintage(name, member, origin, members), comment.startswith(EXAMPLE_MARK))
 
@@ -104,7 +104,7 @@ def read_labels(path: Path, contents: Contents) -> list[tuple[str, str, str, str
     """
     rows = []
     with zipfile.ZipFile(path) as archive:
-        for nomenclature, member in sorted(contents.label_members.items()):
+        for member, nomenclature in sorted(contents.label_members.items(), key=lambda each: each[::-1]):
             payload = archive.read(member)
             try:
                 text = payload.decode("utf-8-sig")

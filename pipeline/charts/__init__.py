@@ -52,8 +52,13 @@ def alternative(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territo
     return _alternative_flux([row for row in frames["flux"].to_dict("records") if row["flux"] == flow], flow, territoire)
 
 
-def phrase_vide(sujet: str, territoire: Territoire) -> str:
+def phrase_vide(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territoire) -> str:
     """The sentence that stands in for a figure with nothing to draw; the caller's page gives the period."""
+    if sujet == "balance" and len(frames["balance"]):
+        return (
+            f"Aucun pays partenaire n’est connu pour les échanges enregistrés {territoire.nom_dans} sur la période : tous "
+            "sont rangés sous « Autres pays »."
+        )
     what = {
         "balance": "Aucun échange de biens avec l’étranger n’est enregistré",
         "produits": "Aucun échange de biens avec l’étranger n’est enregistré",

@@ -23,9 +23,9 @@ FLUX = ("import", "export")
 
 
 def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
-    """The figure of one territory's balance frame; None when it has no row."""
+    """The figure of one territory's balance frame; None when it names no partner."""
     rows = frame.to_dict("records")
-    if not rows:
+    if all(row["pays_code"] == "AUTRES" for row in rows):
         return None
     imprimer = monnaie(max(sum(row[f"{flux}_eur"] for row in rows) for flux in FLUX))
     for row in rows:
@@ -34,7 +34,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         row["import"], row["export"] = (imprimer(row[f"{flux}_eur"]) for flux in FLUX)
         row["solde"] = imprimer(row["solde_eur"], signe=True)
     partners = [row for row in rows if not row["autres"]]
-    longest = {flux: max((row[f"{flux}_eur"] for row in partners), default=0) for flux in FLUX}
+    longest = {flux: max(row[f"{flux}_eur"] for row in partners) for flux in FLUX}
     # Room for the values, and for the headers, which stand on either side of the axis however short the bars are.
     room = {
         flux: MARGE
@@ -99,7 +99,7 @@ def figure(frame: pd.DataFrame) -> dict[str, Any] | None:
         "fixedrange": True,
         "anchor": "y",
         "domain": [left / theme.LARGEUR, right / theme.LARGEUR],
-        "range": [-longest["import"], longest["export"] if partners else 1],
+        "range": [-longest["import"], longest["export"]],
     }
     return {
         "data": [

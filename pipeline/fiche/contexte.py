@@ -37,7 +37,8 @@ Flux = Literal["export", "import"]
 FLUX: tuple[Flux, ...] = ("export", "import")
 NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
 ILE_DE_FRANCE = "11"
-GRAND = 100_000_000_000  # €: from there on, or with a country of a tenth of it, a matrix is printed in whole millions
+# €: from there on, or with a country of a tenth of it, a matrix is printed in whole millions; from ten times as much on, in milliards.
+GRAND = 100_000_000_000
 
 
 @dataclass
@@ -242,16 +243,16 @@ class _Redaction:
     def _illustration(
         self, other: Portrait, sujet: str, titre: str, lecture: str, *, reduite: bool = False
     ) -> Illustration | Paragraphe:
-        mart, _, flux = sujet.partition("-")
-        if not other.rows(mart, flux or None):
-            return Paragraphe(insecables(charts.phrase_vide(sujet, other.territoire)), "chapeau")
+        alternative = charts.alternative(sujet, other.frames, other.territoire)
+        if not alternative:
+            return Paragraphe(insecables(charts.phrase_vide(sujet, other.frames, other.territoire)), "chapeau")
         own = other is self.portrait
         return Illustration(
             dossier=other.territoire.slug,
             sujet=sujet,
             fichier=sujet if own else f"{other.territoire.niveau}-{sujet}",
             titre=insecables(f"{titre}, {periode(self.periode)}"),
-            alternative=charts.alternative(sujet, other.frames, other.territoire),
+            alternative=alternative,
             lecture=insecables(lecture),
             source=self.provenance.ligne,
             reduite=reduite,
@@ -571,7 +572,7 @@ class _Redaction:
         )
 
     def _tableau_flux(self, flux: str) -> Tableau:
-        """Every link of the Sankey, as a matrix of goods by countries, in M€."""
+        """Every link of the Sankey, as a matrix of goods by countries, in M€ or Md€."""
         rows = self.portrait.rows("flux", flux)
         produits = {row["produit_code"]: row for row in sorted(rows, key=lambda row: row["produit_rang"])}
         pays = {row["pays_code"]: row for row in sorted(rows, key=lambda row: row["pays_rang"])}
@@ -579,12 +580,15 @@ class _Redaction:
 
         # What a column of the page can hold, the same for both flows.
         des_deux = [row for each in FLUX for row in self.portrait.rows("flux", each) if row["pays_code"] != "AUTRES"]
-        plus_grand = max((row["pays_valeur_eur"] for row in des_deux), default=0)
-        decimales = 0 if max(self.valeurs.values()) >= GRAND or plus_grand >= GRAND / 10 else 1
+        total_max = max(self.valeurs.values())
+        pays_max = max((row["pays_valeur_eur"] for row in des_deux), default=0)
+        unite, puissance = ("Md€", 9) if total_max >= 10 * GRAND else ("M€", 6)
+        decimales = 0 if puissance == 6 and (total_max >= GRAND or pays_max >= GRAND / 10) else 1
+        plancher = Decimal(5).scaleb(-decimales - 1)
 
         def case(valeur: int) -> str:
-            plancher = 500_000 if decimales == 0 else 50_000
-            return nombre(Decimal(valeur) / 1_000_000, decimales) if valeur >= plancher else "ε"
+            echelle = Decimal(valeur).scaleb(-puissance)
+            return nombre(echelle, decimales) if echelle >= plancher else "ε"
 
         lignes = [
             (
@@ -607,7 +611,8 @@ class _Redaction:
         )
         return Tableau(
             insecables(
-                f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, {periode(self.periode)}, en M€"
+                f"{textes.majuscule(textes.DEFINI[flux])} par produit et par pays, {self.territoire.nom}, "
+                f"{periode(self.periode)}, en {unite}"
             ),
             (
                 Colonne("Produit", nombre=False, largeur=4.7),
@@ -620,7 +625,7 @@ class _Redaction:
             ),
             (*lignes, total),
             note=self._note(
-                f"– : aucun échange ; ε : moins de {'0,05' if decimales else '0,5'}{INSECABLE}M€. En rouge, les cinq premiers flux."
+                f"– : aucun échange ; ε : moins de {nombre(plancher, decimales + 1)}{INSECABLE}{unite}. En rouge, les cinq premiers flux."
             ),
             donnees=f"flux-{flux}",
             forts=forts,

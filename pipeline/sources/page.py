@@ -76,8 +76,10 @@ def nothing_on_offer(place: str, links: Iterable[str], pattern: re.Pattern[str])
 
 def _joined(base: str, target: str) -> str:
     try:
-        return urljoin(base, target)
-    except ValueError:  # brackets that are no IPv6 address: a link to nowhere
+        joined = urljoin(base, target)
+        _ = urlsplit(joined).port  # raises too: without a base, urljoin looks at nothing
+        return joined
+    except ValueError:  # brackets that are no IPv6 address, a port that is no number: a link to nowhere
         return base
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline import charts
 from pipeline.charts import navigateur, produits, render, theme
+from pipeline.charts.preview import preview
 from pipeline.errors import OutputError, RenderError
 from tests.frames import frames
 
@@ -67,6 +68,13 @@ def test_the_svg_keeps_its_text_in_the_font_and_the_png_its_size(dessins, sujet)
     assert families and {family.split(",")[0].strip("'\"") for family in families} == {theme.POLICE}
     png = (dessins / f"{sujet}.png").read_bytes()
     assert struct.unpack(">II", png[16:24]) == (1440, 2 * SPECS[sujet]["layout"]["height"])
+
+
+@pytest.mark.parametrize("sujet", charts.SUJETS)
+def test_a_preview_is_small_and_large_enough_to_be_read(dessins, sujet):
+    png = preview(dessins / f"{sujet}.svg")
+    assert png and len(png) <= 40_000
+    assert struct.unpack(">I", png[16:20])[0] >= 500
 
 
 def test_two_runs_give_the_same_bytes_and_two_figures_no_common_id(dessins, tmp_path):

@@ -32,6 +32,7 @@ CAS = {
     departement("62"): "concentre",
     departement("976"): "sans_export",
     departement("48"): "vide",
+    departement("09"): "hors_pays",
     regions()["11"]: "diversifie",
     regions()["32"]: "desequilibre",
     regions()["76"]: "minuscule",

@@ -88,7 +88,7 @@ def test_every_text_is_inside_the_figure_and_covers_no_other(forme, sujet):
 def test_plotly_knows_every_attribute_and_drawing_is_deterministic(forme, sujet):
     spec = figure(forme, sujet)
     if spec is None:
-        assert forme in ("vide", "sans_export")
+        assert forme in ("vide", "sans_export", "hors_pays")
         return
     assert json.dumps(spec) == json.dumps(figure(forme, sujet))
     go.Figure(spec)
@@ -242,10 +242,17 @@ def test_nothing_to_draw_gives_a_sentence():
     val_de_marne = departement("94")
     assert all(figure("vide", sujet) is None for sujet in charts.SUJETS)
     assert figure("sans_export", "flux-export") is None and figure("sans_export", "produits") is not None
-    assert charts.phrase_vide("flux-export", val_de_marne) == (
+    assert charts.phrase_vide("flux-export", frames("vide"), val_de_marne) == (
         "Aucune exportation de biens n’est enregistrée dans le Val-de-Marne sur la période."
     )
     assert charts.alternative("balance", frames("vide"), val_de_marne) == ""
+
+
+def test_a_butterfly_without_a_country_gives_a_sentence_and_the_other_figures_stand():
+    ariege, shown = departement("09"), frames("hors_pays")
+    assert figure("hors_pays", "balance") is None and charts.alternative("balance", shown, ariege) == ""
+    assert charts.phrase_vide("balance", shown, ariege).startswith("Aucun pays partenaire n’est connu pour les échanges")
+    assert all(figure("hors_pays", sujet) and charts.alternative(sujet, shown, ariege) for sujet in charts.SUJETS[1:])
 
 
 @pytest.mark.parametrize("sujet", charts.SUJETS)

@@ -484,3 +484,23 @@ def test_the_index_lists_everyone_and_links_what_is_there(tmp_path: Path) -> Non
         html.index(f'id="{regions()[code].slug}"') for code in ("84", "76", "93")
     )
     assert all(f"({code})" in html for code in departements())
+
+
+@pytest.mark.parametrize(("fois", "unite", "seuil"), [(1, "M€", "0,5"), (10, "Md€", "0,05")])
+def test_a_matrix_prints_in_a_unit_that_its_columns_hold(fois, unite, seuil):
+    frames_ = {
+        mart: frame.assign(**{column: frame[column] * fois for column in frame if str(column).endswith("valeur_eur")})
+        for mart, frame in PORTRAIT_FRANCE.frames.items()
+    }
+    made = construire(Portrait(FRANCE, frames_), "2024", REELLE, rapprochement=rapprochement(), publies=publies())
+    matrices = [
+        bloc
+        for section in made.sections
+        for bloc in section.blocs
+        if isinstance(bloc, Tableau) and bloc.donnees.startswith("flux-")
+    ]
+    assert len(matrices) == 2
+    for matrice in matrices:
+        assert matrice.titre.endswith(f", en {unite}")
+        assert f"ε\u00a0: moins de {seuil}\u00a0{unite}" in matrice.note
+        assert max(len(delier(case)) for ligne in matrice.lignes for case in ligne[1:]) <= len("999\u202f999")

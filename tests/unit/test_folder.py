@@ -47,6 +47,12 @@ def test_links_lead_to_the_files_beside_the_page(tmp_path, link, file):
     assert (offer.name, offer.path, offer.origin) == (Path(file).name, place / file, link.removesuffix("#y"))
 
 
+@pytest.mark.parametrize("link", ["http://[bad/202508", "https://[2025/x.zip", "http://host:port/a.zip", ""])
+def test_a_link_that_is_no_address_leads_nowhere(tmp_path, link):
+    place = lay_out(tmp_path, NAME, links=(link, NAME))
+    assert [offer.name for offer in offers(place)] == [NAME]
+
+
 def test_a_page_gives_only_what_it_links_by_name(tmp_path):
     other = "202402-Regional-2023-export.zip"
     place = lay_out(tmp_path, NAME, other, "202502-Regional-2024-import.zip", links=(NAME, other))

@@ -34,6 +34,7 @@ def refused(path: Path, check: str) -> ReleaseError:
         ("202202-Regional-2021-import.zip", "Regional-2021-import/Regional_2021_Import.txt", "I", "202202"),
         ("202502-Regional-2024-import.zip", "region_2024_import.TXT", "I", "202502"),
         ("202502-Regional-2024-export.zip", "a/b/c/Region_2024_Export.txt", "E", "202502"),
+        ("202502-Regional-2024-import.zip", "Regional-2024-import\\Region_2024_Import.txt", "I", "202502"),
         ("202508-Regional-2024-export_0.zip", "Region_2024_Export.txt", "E", "202508"),
     ],
 )
@@ -176,10 +177,17 @@ def test_labels_are_found_under_all_their_names_and_without_dates_are_in_force(t
     }
     path = write_archive(tmp_path / NAME, year(), labels=labels)
     contents = inspect(path)
-    assert set(contents.label_members) == {"A129", "CPF4", "PAYS"}
+    assert set(contents.label_members.values()) == {"A129", "CPF4", "PAYS"}
     assert read_labels(path, contents) == [
         ("A129", "A01Z", "Cultures", "190001", "999912"),
         ("PAYS", "XS", "Saba", "190001", "200505"),
         ("PAYS", "XS", "Serbie", "200506", "999912"),
         ("PAYS", "NA", "Namibie", "199001", "999912"),
     ]
+
+
+@pytest.mark.parametrize("other", ["Libelle_CPF4_rev2.1_2.txt", "Libelle_CPF4_lisez-moi.txt", "Regional/libelle_cpf4.txt"])
+def test_no_label_file_hides_another_of_its_kind(tmp_path, other):
+    labels = {"Libelle_CPF4_rev2.1.txt": b"9911;Genre nouveau\r\n", other: b"9912;Autre genre\r\n"}
+    path = write_archive(tmp_path / NAME, year(), labels=labels)
+    assert {code for _, code, *_ in read_labels(path, inspect(path))} == {"9911", "9912"}

@@ -17,8 +17,9 @@ nouveaux as (
     select
         libelles.nomenclature,
         libelles.code,
-        case when length(libelles.libelle) <= 40 then libelles.libelle else left(libelles.libelle, 39) || '…' end as libelle_court,
-        libelles.libelle,
+        replace(libelles.libelle, '''', '’') as libelle_imprime,
+        case when length(libelles.libelle) <= 40 then libelle_imprime else rtrim(left(libelle_imprime, 39)) || '…' end as libelle_court,
+        libelle_imprime as libelle,
         true as est_pays,
         null as parent_code
     from {{ ref('stg_douane__libelles') }} as libelles
@@ -27,4 +28,4 @@ nouveaux as (
 
 from connus
 union all
-from nouveaux
+select * exclude (libelle_imprime) from nouveaux
