@@ -182,8 +182,13 @@ def ecrire(paths: Paths, site: Passage | None, arrete: Passage | None, controles
     )
     brut = {"site": asdict(site) if site else None, "arrete": asdict(arrete) if arrete else None}
     with writing(path):
-        write_whole(path, page)
-        write_whole(path.with_suffix(".json"), json.dumps(brut, ensure_ascii=False, indent=1) + "\n")
+        for target, text in {
+            path: page,
+            path.with_suffix(".json"): json.dumps(brut, ensure_ascii=False, indent=1) + "\n",
+        }.items():
+            write_whole(
+                target, text.replace(f"{paths.home}/", "")
+            )  # places are told from the outputs' own: readers have other disks
 
 
 def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, paths: Paths) -> None:

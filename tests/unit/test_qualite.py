@@ -94,6 +94,13 @@ def test_the_json_says_the_same(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_places_are_told_without_the_folders_of_this_machine(tmp_path: Path) -> None:
+    failed = Etat("totals_add_up", "mart_x", False, "error", message=f"1 found.\n  where: {tmp_path}/warehouse/marts")
+    raw, _ = page(tmp_path, replace(SITE, etats=[failed]))
+    assert "where: warehouse/marts" in raw
+    assert str(tmp_path) not in raw + (tmp_path / "qualite.json").read_text(encoding="utf-8")
+
+
 def test_reports_on_releases_are_linked(tmp_path: Path) -> None:
     (tmp_path / "rapports").mkdir()
     (tmp_path / "rapports" / "202505-x.html").touch()
