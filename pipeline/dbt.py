@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import duckdb
 from filelock import FileLock
 
 from pipeline.errors import DataError
+from pipeline.outputs import move_whole
 from pipeline.paths import DBT_PROJECT, Paths
 
 SEAL = "COMPLETE"  # a file beside the marts
@@ -47,12 +49,15 @@ def build_arguments(niveau_produit: str, periode: str) -> list[str]:
 
 def manifest() -> Path:
     """dbt's manifest, parsed anew when it is missing or older than a file of the project or than the installed versions."""
-    patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros/*", "tests/**/*", "../requirements.lock")
+    patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros", "macros/*", "tests/**/*", "../requirements.lock")
     newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_PROJECT.glob(pattern))
     MANIFEST.parent.mkdir(exist_ok=True)
     with FileLock(MANIFEST.with_suffix(".lock")):  # two processes that start at once would write it together
         if not all(path.exists() and path.stat().st_mtime >= newest for path in (MANIFEST, PARSED)):
-            _run([PLAIN, "parse"], {"DBT_TARGET_PATH": str(MANIFEST.parent), "DBT_LOG_PATH": str(MANIFEST.parent)})
+            with tempfile.TemporaryDirectory(dir=MANIFEST.parent) as aside:
+                _run([PLAIN, "parse"], {"DBT_TARGET_PATH": aside, "DBT_LOG_PATH": aside})
+                for path in (PARSED, MANIFEST):
+                    move_whole(Path(aside) / path.name, path)
     return MANIFEST
 
 
