@@ -1,7 +1,8 @@
 """Frames in, figures out.
 
 `theme` says how figures look, `texte` measures and places their words; `balance`, `produits` and `flux` each turn one mart's
-frame into a plain plotly dict with every text already printed in French; `navigateur` finds a browser and `render` draws with it.
+frame into a plain plotly dict with every text already printed in French; `navigateur` finds a browser, `render` draws with it,
+and `installation` gets one where there is none.
 
 Add here: a subject (a figure, its text alternative, its sentence when there is nothing to draw). Keep out: drawing itself, and
 any statistic: amounts, ranks, shares and « Autres » come from the marts.

@@ -276,5 +276,5 @@ def _mort(reason: str, where: str) -> RenderError:
         f"The browser should stay alive until the last figure; it stopped answering ({reason}).",
         where=where,
         cause="too little memory (the browser needs about 0.7 GB), a browser killed by hand, or one that cannot run here",
-        remedy="free some memory, check `python -m pipeline.charts.navigateur`, then run again",
+        remedy="free some memory, check `python -m pipeline.charts.installation`, then run again",
     )
