@@ -36,11 +36,20 @@ def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None
     `frames`: the marts `balance`, `produits` and `flux` by name, filtered. Sizes are in `layout.width` and `layout.height`.
     """
     if sujet == "balance":
-        return balance.figure(frames["balance"])
+        return _arrondir(balance.figure(frames["balance"]))
     if sujet == "produits":
-        return produits.figure(frames["produits"])
+        return _arrondir(produits.figure(frames["produits"]))
     _, flow, *reduit = sujet.split("-")
-    return flux.figure(frames["flux"], flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX)
+    return _arrondir(flux.figure(frames["flux"], flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX))
+
+
+def _arrondir(spec: Any) -> Any:
+    """Places to a billionth: the last digits of a sum differ from one Python to the next, and would change the files' bytes."""
+    if isinstance(spec, dict):
+        return {key: _arrondir(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [_arrondir(value) for value in spec]
+    return round(spec, 9) if isinstance(spec, float) else spec
 
 
 def alternative(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territoire) -> str:

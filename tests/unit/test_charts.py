@@ -94,6 +94,12 @@ def test_plotly_knows_every_attribute_and_drawing_is_deterministic(forme, sujet)
     go.Figure(spec)
 
 
+@pytest.mark.parametrize(("forme", "sujet"), CAS[:PREMIERS])
+def test_no_place_has_digits_that_another_python_would_add_up_otherwise(forme, sujet):
+    found = re.findall(r"-?\d+\.\d+(?:e-?\d+)?", json.dumps(figure(forme, sujet)))
+    assert all(float(number) == round(float(number), 9) for number in found)
+
+
 @pytest.mark.parametrize(("forme", "sujet"), CAS)
 def test_no_type_smaller_than_seven_points_on_paper(forme, sujet):
     spec = figure(forme, sujet)
