@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -292,13 +293,20 @@ def _classement(made: Fiche) -> tuple[tuple[str, ...], ...]:
 # Bundle --------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Figures that look like those of `charts.draw`, and a PDF compiler that is quick."""
-    folder = tmp_path / "charts"
+@pytest.fixture(scope="module")
+def dessins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Figures that look like those of `charts.draw`."""
+    folder = tmp_path_factory.mktemp("charts")
     for made in (fiche(departement("94")), fiche(FRANCE)):
         for illustration in made.illustrations:
             _dessiner(folder, illustration)
+    return folder
+
+
+@pytest.fixture
+def figures(dessins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of those figures, and a PDF compiler that is quick."""
+    folder = shutil.copytree(dessins, tmp_path / "charts")
     monkeypatch.setattr(pdf, "composer", lambda fiche, figures, logo=None: b"%PDF-" + fiche.titre.encode())
     return folder
 
