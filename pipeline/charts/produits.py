@@ -116,7 +116,7 @@ def _tuiles(rows: list[dict[Any, Any]], flux: str, cadre: tuple[float, float, fl
         corps = theme.MINIMUM
         lines = [f"<b>{numero}</b>", pct(row["part_pct"])]
         if largeur(lines[1], corps) > w - 6 or 2 * corps * theme.INTERLIGNE_PLOTLY > h - 3:
-            inline = f"<b>{numero}</b> {pct(row['part_pct'])}"
+            inline = f"<b>{numero}</b> · {pct(row['part_pct'])}"
             lines = [inline] if largeur(inline, corps) <= w - 6 and h >= TUILE_NUMERO + 2 else lines[:1]
         if largeur(lines[0], corps) > w - 3 or h < TUILE_NUMERO:
             # A sliver carries its number on a tab that overhangs; a speck cannot, and the key has its colour.

@@ -155,6 +155,18 @@ def test_no_good_of_the_treemaps_is_anonymous_and_every_share_is_printed(forme):
         assert row["produit"].replace("- ", "-") in printed
 
 
+def test_a_number_of_the_key_and_a_share_on_one_line_are_kept_apart():
+    """« 5 1,4 % » in a flat tile reads as fifty-one per cent."""
+    lines = [
+        line
+        for forme in (*FORMES, *HASARD)
+        for text in textes(figure(forme, "produits") or {"data": [], "layout": {}})
+        for line in text.split("\n")
+    ]
+    assert any(re.match(r"\d+ · .*%$", line) for line in lines)
+    assert not [line for line in lines if re.match(r"\d+ [\d<]", line)]
+
+
 def test_tiles_have_areas_proportional_to_values_and_tile_their_frame():
     values = [500, 300, 120, 40, 30, 7, 2, 1, 250]
     tiles = produits.pavage(values, 10, 20, 400, 300)
