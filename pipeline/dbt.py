@@ -65,7 +65,7 @@ def main() -> None:
     """`comex-dbt`: dbt with the project as it was parsed last, whatever the outputs it works for.
 
     dbt itself would parse the project anew for each warehouse, since the path is part of its profile: three seconds of ten.
-    That is sound as long as nothing that parsing reads depends on the environment; the profile alone does.
+    That is sound as long as nothing that parsing reads depends on the environment: the profile and `macros/raw.sql` are read later.
     """
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest

@@ -42,7 +42,13 @@ class Territoire:
         """Folder of the bundle: `94-val-de-marne`, `region-11-ile-de-france`, `france`."""
         return self.cle if self.niveau == "france" else f"{self.cle}-{slug(self.nom)}"
 
+    @property
+    def region(self) -> "Territoire | None":
+        """The région of a département; None for the other levels."""
+        return regions()[self.region_code] if self.region_code else None
 
+
+ILE_DE_FRANCE = "11"
 FRANCE = Territoire("france", "FR", "France", "la France", "de la France", "en France")
 
 

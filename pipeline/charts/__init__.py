@@ -36,11 +36,13 @@ def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None
     `frames`: the marts `balance`, `produits` and `flux` by name, filtered. Sizes are in `layout.width` and `layout.height`.
     """
     if sujet == "balance":
-        return _arrondir(balance.figure(frames["balance"]))
-    if sujet == "produits":
-        return _arrondir(produits.figure(frames["produits"]))
-    _, flow, *reduit = sujet.split("-")
-    return _arrondir(flux.figure(frames["flux"], flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX))
+        spec = balance.figure(frames["balance"])
+    elif sujet == "produits":
+        spec = produits.figure(frames["produits"])
+    else:
+        _, flow, *reduit = sujet.split("-")
+        spec = flux.figure(frames["flux"], flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX)
+    return _arrondir(spec)
 
 
 def _arrondir(spec: Any) -> Any:

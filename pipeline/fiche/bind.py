@@ -117,12 +117,11 @@ class Binder:
 
     def fiche(self, territoire: Territoire) -> Fiche:
         """The content of one fiche, its territory compared with its région and with France."""
-        region = regions()[territoire.region_code] if territoire.region_code else None
         return construire(
             self.portraits.get(territoire) or self._portrait(territoire),
             self.marts.periode,
             self.origin,
-            region=self.portraits[region] if region else None,
+            region=self.portraits[territoire.region] if territoire.region else None,
             france=self.portraits[FRANCE] if territoire != FRANCE else None,
             classement=self.marts.classement,
             rapprochement=self.marts.reconciliation,
@@ -133,8 +132,7 @@ class Binder:
     def bind(self, territoire: Territoire) -> Bound:
         """Write the bundle of one fiche from the figures that are drawn."""
         try:
-            region = regions()[territoire.region_code] if territoire.region_code else None
-            lus = [lu for one in dict.fromkeys((territoire, region, FRANCE)) if one for lu in self.marts.lus(one)]
+            lus = [lu for one in dict.fromkeys((territoire, territoire.region, FRANCE)) if one for lu in self.marts.lus(one)]
             if territoire == FRANCE:
                 lus += self.marts.lus_de_tous()
             lot.ecrire(self.fiche(territoire), self.paths.fiches, self.paths.charts / self.marts.periode, self.logo, lus)

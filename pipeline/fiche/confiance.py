@@ -12,7 +12,7 @@ from typing import Literal
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contenu import Bloc, Colonne, Encadre, Intertitre, Paragraphe, Points, Repere, Reperes, Tableau
 from pipeline.fiche.textes import DEFINI, insecables, majuscule
-from pipeline.territoires import Territoire, seed, tous
+from pipeline.territoires import ILE_DE_FRANCE, Territoire, seed, tous
 from pipeline.typographie import INSECABLE, arrondi, euros, liste, millions, nombre, pct
 
 FLUX: tuple[Literal["export", "import"], ...] = ("export", "import")
@@ -180,7 +180,7 @@ def _tableau_conventions(territoire: Territoire, reperes: Mapping[str, Ligne], d
     ]
     if any(reperes[flux]["energie_convention_eur"] for flux in FLUX):
         lignes.append(ligne("Total sans électricité ni gaz naturel", "valeur_hors_convention_eur"))
-    if territoire.region_code == "11":
+    if territoire.region_code == ILE_DE_FRANCE:
         lignes += [
             ligne("Part de la région, tous produits", "part_region_pct", pct),
             ligne("Part de la région, sans électricité ni gaz naturel", "part_region_hors_convention_pct", pct),

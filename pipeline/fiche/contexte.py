@@ -30,13 +30,12 @@ from pipeline.fiche.contenu import (
 )
 from pipeline.fiche.provenance import Provenance
 from pipeline.fiche.textes import insecables
-from pipeline.territoires import Territoire
+from pipeline.territoires import ILE_DE_FRANCE, Territoire
 from pipeline.typographie import INSECABLE, millions, mois, monnaie, nombre, pct, periode
 
 Flux = Literal["export", "import"]
 FLUX: tuple[Flux, ...] = ("export", "import")
 NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
-ILE_DE_FRANCE = "11"
 # €: from there on, or with a country of a tenth of it, a matrix is printed in whole millions; from ten times as much on, in milliards.
 GRAND = 100_000_000_000
 

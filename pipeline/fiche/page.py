@@ -20,7 +20,7 @@ from pipeline.fiche.cellules import baliser, delier
 from pipeline.fiche.contenu import Fiche, Illustration, Section, Tableau
 from pipeline.fiche.pdf import COULEURS
 from pipeline.outputs import put_whole, writing
-from pipeline.territoires import FRANCE, regions
+from pipeline.territoires import FRANCE
 from pipeline.typographie import periode
 
 MODELES = Path(__file__).parent / "templates"
@@ -48,8 +48,7 @@ def composer(fiche: Fiche, specs: Mapping[str, str], tailles: Mapping[str, tuple
     """The HTML of a fiche; `specs` and `tailles` give each figure's plotly JSON and px by name (`Illustration.fichier`)."""
     territoire = fiche.territoire
     voisins = []
-    if territoire.region_code:
-        region = regions()[territoire.region_code]
+    if region := territoire.region:
         voisins.append((f"../{region.slug}/fiche.html", region.nom))
     if territoire.niveau != "france":
         voisins.append((f"../{FRANCE.slug}/fiche.html", FRANCE.nom))
