@@ -53,10 +53,16 @@ def build(
     vintage: Annotated[
         str | None, typer.Option(help="`202502`: the fiches as known that month, from the kept archives. Default: the newest.")
     ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHECK", help="Let in a release that fails this check of plausibility; repeated, or `plausibility`."
+        ),
+    ] = None,
 ) -> None:
     """Build the fiches: all 100 départements, régions and France, or a few départements."""
     with _told():
-        _build(source, home, departement or [], periode, vintage)
+        _build(source, home, departement or [], periode, vintage, accept or [])
 
 
 @app.command()
@@ -128,9 +134,17 @@ def _told() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def _build(source: str | None, home: Path | None, codes: list[str], periode: str | None, vintage: str | None) -> None:
+def _build(
+    source: str | None, home: Path | None, codes: list[str], periode: str | None, vintage: str | None, accept: list[str]
+) -> None:
     start = time.perf_counter()
-    for name, value in {"SOURCE": source, "HOME": home, "PERIODE": periode, "VINTAGE": vintage}.items():
+    for name, value in {
+        "SOURCE": source,
+        "HOME": home,
+        "PERIODE": periode,
+        "VINTAGE": vintage,
+        "ACCEPT": " ".join(accept) or None,
+    }.items():
         if value is not None:
             os.environ[f"COMEX_{name}"] = str(value)
     settings = Settings()

@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     ecart_lignes_max_pct: float = Field(
         50.0, gt=0, description="Refused above: change of a quarter's number of rows against the former release of that quarter."
     )
+    accept: str = Field(
+        "",
+        description="Checks of plausibility that an operator lets a release fail, by name, separated by spaces; `plausibility` for all.",
+    )
     logo: Path | None = Field(None, description="An SVG or PNG shown on the cover; none by default.")
     archive_pattern: re.Pattern[str] = Field(ARCHIVE, description="Regular expression that the names of archives hold.")
     douane_page: str = Field(

@@ -230,6 +230,7 @@ def _check_and_write(received: Received, text: Path, target: Path) -> None:
                     pays as pays_code,
                     try_cast(nullif(valeur, '') as bigint) as valeur_eur,
                     case when regexp_full_match(masse, '[0-9]*') then try_cast(nullif(masse, '') as bigint) end as masse_kg,
+                    null::varchar as motif_source,
                     case {cases} end as verdict
                 from ({trimmed})
             ) to '{target}' (format parquet)

@@ -46,6 +46,7 @@ class Release:
     masses_absentes_eur: int
     cles_repetees: int  # rows beyond the first of the same quarter, département, good and partner: summed, as documented
     cles_repetees_eur: int
+    admis: str = ""  # names of the plausibility checks that it failed and that the operator accepted, separated by spaces
     trimestres_depasses: str = ""  # of these quarters, those that a newer release gives which the run leaves aside (`--vintage`)
 
     @property

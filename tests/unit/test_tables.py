@@ -43,7 +43,11 @@ def refused(tmp_path: Path, payload: list[Row] | bytes, check: str, *words: str,
 
 
 def rows(tmp_path: Path) -> list[tuple]:
-    return duckdb.read_parquet(f"{tmp_path}/tables/echanges/*.parquet").project("* exclude (release_id, verdict)").fetchall()
+    return (
+        duckdb.read_parquet(f"{tmp_path}/tables/echanges/*.parquet")
+        .project("* exclude (release_id, motif_source, verdict)")
+        .fetchall()
+    )
 
 
 # --- layouts of text ----------------------------------------------------------------------------------------------------

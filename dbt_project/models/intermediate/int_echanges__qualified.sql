@@ -6,6 +6,7 @@ select
     departements.region_code,
     a129.parent_code as a38_code,
     case
+        when echanges.motif_source is not null then echanges.motif_source
         when echanges.valeur_eur is null then 'valeur_vide'
         when echanges.valeur_eur < 0 then 'valeur_negative'
         when echanges.departement_code is null then 'departement_inconnu'

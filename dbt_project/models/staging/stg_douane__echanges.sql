@@ -13,7 +13,8 @@ renamed as (
         cpf4_code,
         pays_code,
         valeur_eur,
-        masse_kg
+        masse_kg,
+        motif_source
     from source
 )
 
