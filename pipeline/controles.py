@@ -44,12 +44,13 @@ def etape(actif: str) -> str:
     return ETAPES.get(actif.partition("/")[0], ETAPES[""])
 
 
-FIGURES, BUNDLES, DRIFT, PUBLISHED, COUNTED = (
+FIGURES, BUNDLES, DRIFT, PUBLISHED, COUNTED, DRAWABLE = (
     "every_figure_is_drawn",
     "every_bundle_is_whole",
     "releases_resemble_the_former_ones",
     "releases_are_still_published",
     "masses_and_keys_are_complete",
+    "labels_are_drawable",
 )
 PHRASES = {
     "a_whole_period_is_present": "Les quatre trimestres de la période sont là, à l’exportation comme à l’importation.",
@@ -101,6 +102,12 @@ def python() -> list[Controle]:
             "raw/echanges",
             "Every row has a mass, and a key of its own. Otherwise its value counts all the same; here is how much is concerned.",
             "Chaque ligne a une masse et une clé à elle. Sinon sa valeur compte quand même.",
+        ),
+        warn(
+            DRAWABLE,
+            "raw/libelles",
+            "Every label of the releases is in characters that the packaged font draws. Otherwise a near form is printed, and data keep the label.",
+            "Tous les caractères des libellés existent dans la police des fiches. Sinon une forme voisine est imprimée\u00a0; les fichiers de données gardent le libellé.",
         ),
         warn(
             PUBLISHED,

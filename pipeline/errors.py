@@ -4,8 +4,17 @@ Add here: a class when a caller must tell a new kind of failure apart. Keep out:
 (it belongs where the failure is found), and bugs (let those raise what they raise).
 """
 
+import re
 from functools import partial
 from typing import Any
+
+# What a terminal or a reader would take for a command or not see: controls but line ends and tabs, marks of direction.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """The text with its unseen characters spelled out (`\\x1b`): names and lines of archives are quoted in messages."""
+    return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class ComexError(Exception):
@@ -25,13 +34,10 @@ class ComexError(Exception):
         check: str | None = None,
         facts: dict[str, Any] | None = None,
     ) -> None:
-        self.expected_found = expected_found
-        self.where = where
-        self.cause = cause
-        self.remedy = remedy
+        self.expected_found, self.where, self.cause, self.remedy = map(visible, (expected_found, where, cause, remedy))
         self.check = check
         self.facts = facts or {}
-        super().__init__(expected_found, where, cause, remedy)
+        super().__init__(self.expected_found, self.where, self.cause, self.remedy)
 
     def __reduce__(self) -> tuple:
         """Errors travel between processes; keyword arguments need telling."""

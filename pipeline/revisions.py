@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import warehouse
+import duckdb
+
+from pipeline import spreadsheets, warehouse
 from pipeline.archive import rows, store, tables
 from pipeline.archive.store import Kept
 from pipeline.errors import SettingError
@@ -125,7 +127,7 @@ def _write(warehouses: Path, folder: Path, niveau_produit: str, avant: Known, ap
         # Each file says by itself what it compares, and whether its numbers are made up.
         mark = f"'{avant.millesime}' as millesime_avant, '{apres.millesime}' as millesime, '{apres.origin.producteur}' as source"
         for name in FILES:
-            con.execute(f"copy (select *, {mark} from {name}) to '{folder / name}.csv' (header)")
+            con.execute(f"copy (select {_cells(con, name)}, {mark} from {name}) to '{folder / name}.csv' (header)")
     rapport = {
         "periode": avant.periode,
         "niveau_produit": niveau_produit,
@@ -141,6 +143,14 @@ def _write(warehouses: Path, folder: Path, niveau_produit: str, avant: Known, ap
     (folder / "revisions.json").write_text(json.dumps(rapport, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     (folder / "index.html").write_text(pages.composer(rapport), encoding="utf-8")
     return rapport
+
+
+def _cells(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    """The columns of a table, texts such that no spreadsheet runs them."""
+    texts = [column for column, kind, *_ in con.execute(f"describe {name}").fetchall() if kind == "VARCHAR"]
+    return (
+        f"* replace ({', '.join(f'{spreadsheets.SQL.format(column=column)} as {column}' for column in texts)})" if texts else "*"
+    )
 
 
 def _archives(origin: Provenance) -> list[dict[str, str]]:

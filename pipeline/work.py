@@ -5,10 +5,12 @@ fiche is (`charts/`, `fiche/`), and the order of things (`defs/`).
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from pipeline.archive import tables
 from pipeline.charts import dessins
 from pipeline.charts.draw import Drawn, draw
+from pipeline.charts.texte import imprimable, indessinables
 from pipeline.fiche import bind, index, rapprochement
 from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
@@ -34,6 +36,22 @@ class Work:
     def period(self) -> str:
         """The period to draw, from the releases of the last raw step."""
         return tables.choose_period(tables.read_releases(self.paths.raw_tables), self.settings.periode)
+
+    def undrawable_labels(self) -> tuple[str, list[dict[str, Any]]]:
+        """Labels of the releases with characters that the packaged font does not draw: words and rows; both empty for none."""
+        found = [
+            row | {"caracteres": " ".join(f"U+{ord(char):04X}" for char in beyond), "imprime": imprimable(row["libelle"])}
+            for row in tables.read_label_texts(self.paths.raw_tables)
+            if (beyond := indessinables([row["libelle"]]))
+        ]
+        if not found:
+            return "", []
+        first = found[0]
+        return (
+            f"Labels in the characters of the packaged font were expected; {len(found)} have others, the first {first['nomenclature']}"
+            f" {first['code']} ({first['caracteres']}), printed « {first['imprime']} ». Data files keep the label as it came.",
+            found,
+        )
 
     def marts(self) -> Marts:
         """The marts of that period."""

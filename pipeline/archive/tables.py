@@ -135,6 +135,12 @@ def _nothing_so_old(archives: list[Kept], vintage: str) -> SettingError:
     )
 
 
+def read_label_texts(folder: Path) -> list[dict[str, Any]]:
+    """What `build` wrote of labels: nomenclature, code, label, each once."""
+    query = f"select distinct nomenclature, code, libelle from read_parquet('{folder / 'libelles' / 'libelles.parquet'}') order by all"
+    return rows.fetch(duckdb.connect(), query)
+
+
 def read_releases(folder: Path) -> list[Release]:
     """What `build` wrote of each archive."""
     query = f"from read_parquet('{folder / 'releases' / 'releases.parquet'}') order by rang_archive"

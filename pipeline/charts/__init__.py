@@ -15,11 +15,14 @@ from typing import Any
 import pandas as pd
 
 from pipeline.charts import balance, flux, produits, theme
+from pipeline.charts.texte import litteral
 from pipeline.territoires import Territoire
 from pipeline.typographie import INSECABLE, liste, monnaie, nombre, pct
 
 SUJETS = ("balance", "produits", "flux-export", "flux-import")
 REDUITS = {sujet: f"{sujet}-reduit" for sujet in ("flux-export", "flux-import")}  # the same, half a page high
+
+LIBELLES = ("pays", "produit", "produit_libelle")  # columns whose words come from tables of codes, a release's own among them
 
 Rows = list[dict[Any, Any]]
 
@@ -35,13 +38,15 @@ def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None
 
     `frames`: the marts `balance`, `produits` and `flux` by name, filtered. Sizes are in `layout.width` and `layout.height`.
     """
+    mart = sujet.partition("-")[0]
+    frame = frames[mart].assign(**{nom: frames[mart][nom].map(litteral) for nom in LIBELLES if nom in frames[mart]})
     if sujet == "balance":
-        spec = balance.figure(frames["balance"])
+        spec = balance.figure(frame)
     elif sujet == "produits":
-        spec = produits.figure(frames["produits"])
+        spec = produits.figure(frame)
     else:
         _, flow, *reduit = sujet.split("-")
-        spec = flux.figure(frames["flux"], flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX)
+        spec = flux.figure(frame, flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX)
     return _arrondir(spec)
 
 

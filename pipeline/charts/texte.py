@@ -6,7 +6,8 @@ Kerning is left out, which makes a line a little wider here than drawn: the safe
 """
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -19,7 +20,58 @@ from fontTools.ttLib import TTFont
 from pipeline.charts import theme
 
 DOSSIER_POLICES = Path(font_source_sans_pro.__file__).parent / "files"
+FACES = ("Regular", "Semibold", "Bold")
+ABSENT = "?"  # printed for a character that the font cannot draw in any form
 Ancre = Literal["left", "center", "right"]
+
+
+@cache
+def _dessinables() -> frozenset[str]:
+    """The characters that all faces of the packaged font draw; no control or private-use character is one."""
+    found: set[int] | None = None
+    for face in FACES:
+        with TTFont(DOSSIER_POLICES / f"SourceSansPro-{face}.ttf", lazy=True) as font:
+            codes = set(font.getBestCmap() or ())
+        found = codes if found is None else found & codes
+    return frozenset(char for char in map(chr, found or ()) if unicodedata.category(char) not in ("Cc", "Cf", "Co", "Cs", "Cn"))
+
+
+@cache
+def _indessinable() -> re.Pattern[str]:
+    return re.compile(f"[^{re.escape(''.join(sorted(_dessinables())))}\n]")
+
+
+def imprimable(texte: str) -> str:
+    """The text in characters that the packaged font draws, for print and figures; data files keep the text as it came.
+
+    A character that the font lacks is replaced by its compatible form (« Ａ » → « A »), else by its base letter without the
+    accents that the font lacks, else by ABSENT. Controls become spaces, invisible marks (of direction, of joining) go.
+    """
+    texte = unicodedata.normalize("NFC", texte)
+    return _indessinable().sub(lambda found: _forme_voisine(found[0]), texte)
+
+
+@lru_cache(maxsize=10_000)
+def _forme_voisine(char: str) -> str:
+    category = unicodedata.category(char)
+    if category in ("Cf", "Mn", "Me"):
+        return ""
+    if category in ("Cc", "Zs", "Zl", "Zp"):
+        return " "
+    for forme in (unicodedata.normalize("NFKC", char), unicodedata.normalize("NFD", char)[0]):
+        if set(forme) <= _dessinables():
+            return forme
+    return ABSENT
+
+
+def indessinables(textes: Iterable[str]) -> list[str]:
+    """The characters of these texts that `imprimable` has to replace, each once, in order."""
+    return sorted({char for texte in textes for char in _indessinable().findall(unicodedata.normalize("NFC", texte))})
+
+
+def litteral(texte: str) -> str:
+    """A label for plotly, which takes `<b>`, `<a href=…>` and `&amp;` for markup: printed as it is, in characters of the font."""
+    return imprimable(texte).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 @cache
@@ -38,17 +90,18 @@ def _chasses(gras: bool) -> tuple[dict[int, float], float]:
 def _cadratins(texte: str, gras: bool) -> float:
     """Width in em; cached, since the same labels are set again and again at many sizes."""
     total, bold = 0.0, gras
-    for piece in re.split(r"(</?b>)", texte):
+    for piece in re.split(r"(</?b>|&(?:amp|lt|gt);)", texte):
         if piece in ("<b>", "</b>"):
             bold = piece == "<b>"
             continue
+        piece = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}.get(piece, piece)
         widths, absent = _chasses(bold)
         total += sum(widths.get(ord(char), absent) for char in piece)
     return total
 
 
 def largeur(texte: str, corps: float, *, gras: bool = False) -> float:
-    """Width in px of one line at `corps` px; `<b>…</b>` inside the text is measured as bold."""
+    """Width in px of one line at `corps` px; `<b>…</b>` inside the text is measured as bold, `&lt;` as the sign it prints."""
     return _cadratins(texte, gras) * corps
 
 

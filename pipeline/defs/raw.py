@@ -22,6 +22,7 @@ from pipeline.progress import stage
 # A release comes every quarter, some days sooner or later. What counts is the last run that read the source, with news or not.
 QUARTERLY = dg.FreshnessPolicy.time_window(warn_window=timedelta(days=100), fail_window=timedelta(days=130))
 ARCHIVES = dg.AssetKey(["raw", "archives"])
+LIBELLES = dg.AssetKey(["raw", "libelles"])
 ECHANGES = dg.AssetKey(["raw", "echanges"])
 
 
@@ -34,7 +35,7 @@ ECHANGES = dg.AssetKey(["raw", "echanges"])
             for table, text in tables.TABLES.items()
         ),
     ],
-    check_specs=specs("raw/echanges", "raw/archives"),
+    check_specs=specs("raw/echanges", "raw/archives", "raw/libelles"),
     backfill_policy=ONE_RUN,
 )
 def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
@@ -55,6 +56,7 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
         yield result(name, ECHANGES, "")
     yield result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
     yield result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
+    yield result(controles.DRAWABLE, LIBELLES, *workspace.undrawable_labels())
     yield result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))
     read = dg.DataVersion("-".join(release.release_id for release in releases))
     facts = {

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from pipeline import charts
+from pipeline.charts.texte import imprimable
 from pipeline.fiche import commentaire, confiance, textes
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contenu import (
@@ -62,12 +63,17 @@ class Portrait:
 
 
 def lignes(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a frame as Python values: missing is None, labels have their unbreakable spaces."""
+    """Rows of a frame as Python values: missing is None, labels have their unbreakable spaces and no character beyond the font.
 
-    def valeur(value: Any) -> Any:
-        return insecables(value) if isinstance(value, str) else None if pd.isna(value) else value
+    Codes stay as they are: they name cells of the data files.
+    """
 
-    return [{str(k): valeur(v) for k, v in row.items()} for row in frame.to_dict("records")]
+    def valeur(column: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return None if pd.isna(value) else value
+        return value if column.endswith("code") else imprimable(insecables(value))
+
+    return [{str(k): valeur(str(k), v) for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def construire(

@@ -25,6 +25,7 @@ from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.provenance import LICENCE, versions
 from pipeline.marts import Lu
 from pipeline.outputs import writing
+from pipeline.spreadsheets import RULE, neutralised
 from pipeline.territoires import Territoire
 
 # First columns of each data file, a contract with those who read them; the mart's other columns follow.
@@ -86,7 +87,7 @@ def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None, 
             _poser(aside / nom_logo, logo.read_bytes())
         _poser(aside / "fiche.html", page.composer(fiche, specs, tailles, nom_logo).encode())
         for nom, frame in donnees(fiche).items():
-            _poser(aside / "donnees" / f"{nom}.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+            _poser(aside / "donnees" / f"{nom}.csv", neutralised(frame).to_csv(index=False, lineterminator="\n").encode())
         _poser(aside / "manifest.json", _manifeste(fiche, aside, lus, dessinees))
     return final
 
@@ -219,6 +220,7 @@ def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[d
         "millesime": provenance.millesime,
         "edition": provenance.edition,
         "licence": LICENCE,
+        "csv": RULE,
         "archives": [
             {
                 "nom": archive.nom,

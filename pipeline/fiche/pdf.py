@@ -14,7 +14,7 @@ from typing import Any
 import typst
 
 from pipeline.charts import theme
-from pipeline.charts.texte import DOSSIER_POLICES
+from pipeline.charts.texte import DOSSIER_POLICES, imprimable
 from pipeline.errors import RenderError
 from pipeline.fiche.cellules import delier
 from pipeline.fiche.contenu import Fiche
@@ -48,7 +48,8 @@ def composer(fiche: Fiche, figures: Mapping[str, bytes], logo: Path | None = Non
     files: dict[str, bytes] = {"main.typ": MODELE.read_bytes(), **{f"{name}.svg": svg for name, svg in figures.items()}}
     if logo:
         files[f"logo{logo.suffix.lower()}"] = logo.read_bytes()
-    files["fiche.json"] = delier(json.dumps(_donnees(fiche, logo), ensure_ascii=False)).encode()
+    # Names of archives and addresses may hold what the font does not: the compiler would refuse the whole fiche for it.
+    files["fiche.json"] = imprimable(delier(json.dumps(_donnees(fiche, logo), ensure_ascii=False))).encode()
     try:
         made = typst.compile(files, font_paths=_polices(), pdf_standards=["ua-1"])  # pyright: ignore[reportArgumentType]
     except RuntimeError as error:

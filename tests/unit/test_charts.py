@@ -324,3 +324,59 @@ def test_a_browser_that_never_says_a_word_is_given_up(monkeypatch: pytest.Monkey
     outcomes = list(render.render(wanted))
     assert [outcome.figure.name for outcome in outcomes] == ["a", "b"]
     assert all("not a word in 0.05 s" in str(outcome.erreur) for outcome in outcomes)
+
+
+# --- labels are text --------------------------------------------------------------------------------------------------------
+
+BALISES = '<a href="https://exemple.test">R&D</a> <b>x</b> &lt;'
+
+
+@pytest.mark.parametrize("sujet", charts.SUJETS)
+def test_markup_in_a_label_reaches_plotly_as_text(sujet):
+    made = dict(frames("diversifie"))
+    for mart, columns in (("balance", ["pays"]), ("produits", ["produit", "produit_libelle"]), ("flux", charts.LIBELLES)):
+        made[mart] = made[mart].assign(**dict.fromkeys(columns, BALISES))
+    spec = json.dumps(charts.figure(sujet, made), ensure_ascii=False)
+    assert "<a" not in spec and "&lt;a href=" in spec and "R&amp;D" in spec and "&amp;lt;" in spec
+    assert all(made["balance"]["pays"] == BALISES)  # the frame is shared
+
+
+def test_an_escaped_sign_is_as_wide_as_the_sign():
+    for sign in "&<>":
+        assert texte.largeur(texte.litteral(f"a{sign}b"), 10) == texte.largeur(f"a{sign}b", 10)
+
+
+@pytest.mark.parametrize(
+    ("label", "printed"),
+    [
+        ("Côte d’Ivoire, Łódź, Ґ, Ω, 1\u202f000\u00a0€", "Côte d’Ivoire, Łódź, Ґ, Ω, 1\u202f000\u00a0€"),
+        ("I\u0302le", "Île"),  # written in two parts
+        ("\uff21\uff22\uff23", "ABC"),
+        ("中国", "??"),
+        ("a\u200bb\u202ec", "abc"),
+        ("a\tb\x00c", "a b c"),
+        ("\ue000x\ue001", "?x?"),  # our own marks of bound numbers
+        ("😀", "?"),
+    ],
+    ids=ascii,
+)
+def test_a_character_beyond_the_font_is_printed_in_a_form_that_it_has(label, printed):
+    assert texte.imprimable(label) == printed
+    assert texte.indessinables([texte.imprimable(label)]) == []
+
+
+def test_the_characters_that_had_to_be_replaced_are_known():
+    assert texte.indessinables(["Île", "I\u0302le", "中国中", "a\u200b"]) == ["\u200b", "中", "国"]
+
+
+def test_every_label_of_ours_is_drawable():
+    for name in (
+        "pays",
+        "nomenclature_a129",
+        "nomenclature_a38",
+        "nomenclature_cpf4",
+        "regions",
+        "departements",
+        "territoires_industrie",
+    ):
+        assert texte.indessinables(value for row in seed(name) for value in row.values()) == []
