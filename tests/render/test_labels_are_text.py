@@ -35,7 +35,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for column in columns:
             code = "pays_code" if column == "pays" else "produit_code"
             first = dict(zip(made[mart][code].unique()[:3], (LIEN, SCRIPT, TYPST), strict=True))
-            made[mart][column] = made[mart][code].map(first).fillna(made[mart][column])
+            made[mart][column] = made[mart][code].map(first.get).fillna(made[mart][column])
     made["specificites"]["libelle"] = LIEN
     wanted = []
     for territoire, shown in ((REGION, made), (FRANCE, frames("france", niveau="france", code="FR", nom="France"))):
