@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup fiches test check dev bench lock clean
+.PHONY: help setup fiches test check dev bench audit sbom lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -27,16 +27,26 @@ fiches: $(INSTALLED) ## The 100 fiches, régions and France; a few with DEPARTEM
 test: $(INSTALLED) ## The whole suite
 	@$(BIN)/python -m pytest
 
-check: $(INSTALLED) ## Format, lint, types
+check: $(INSTALLED) ## Format, lint, types; workflows and container too
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
+	@$(BIN)/jactionlint --strict-exit --no-hints
+	@$(BIN)/zizmor --offline --quiet --persona=pedantic .github
+	@$(BIN)/hadolint deploy/Containerfile
 
 dev: $(INSTALLED) ## The Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/comex dev
 
 bench: $(INSTALLED) ## Speed and memory, each figure beside its peer
 	@$(BIN)/python tools/bench.py
+
+audit: $(INSTALLED) ## Packages of requirements.lock with a known vulnerability, where an advisory database answers
+	@$(BIN)/python tools/audit.py
+
+sbom: $(INSTALLED) ## assets_out/sbom.cdx.json: what is installed, as CycloneDX
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o assets_out/sbom.cdx.json $(BIN)/python
+	@echo "assets_out/sbom.cdx.json"
 
 lock: $(INSTALLED) ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-strip-extras --group dev --extra postgres pyproject.toml -o requirements.lock

@@ -9,7 +9,8 @@ into Parquet. `dbt_project/` (SQL, beside this package) says what is true: what 
 tables and sentences into a PDF, a page and a bundle. `warehouse.py` makes marts again from kept archives, apart from the
 outputs: `verify.py` makes bundles of them and says what differs, `revisions.py` compares two vintages. `controles.py` lists
 every check of the line with its sentences. `defs/` tells Dagster that all these exist, in which order and with which checks;
-`definitions.py` loads it, and `cli.py` launches the same jobs from a terminal.
+`definitions.py` loads it, and `cli.py` launches the same jobs from a terminal. `ui.py` starts Dagster's UI behind `guard.py`,
+which says what a browser may ask of it.
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py`
 (who has a fiche), `typographie.py` (how numbers are printed, the only place where one is rounded), `errors.py` (failures in four
@@ -17,5 +18,5 @@ parts), `spreadsheets.py` (cells that no spreadsheet runs), `outputs.py` (one ru
 fail), `progress.py`, `dbt.py`.
 
 If a journalist could dispute it, it is SQL. If a designer could, it is `charts/` or `fiche/`. If an operator could, it is
-`defs/`. Only `defs/`, `definitions.py` and `cli.py` import Dagster.
+`defs/`. Only `defs/`, `definitions.py`, `cli.py` and `ui.py` import Dagster.
 """

@@ -106,12 +106,34 @@ def diff(
     sys.stdout.write(revisions.told(rapport) + f"\nopen {folder / 'index.html'}\n")
 
 
+Host = Annotated[str, typer.Option(help="Address that the UI listens on; another than loopback only inside a container.")]
+Port = Annotated[int, typer.Option(help="Port of the UI; 0 takes a free one.")]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be launched or changed; also COMEX_UI_READ_ONLY.")]
+
+
 @app.command()
-def dev(port: Annotated[int, typer.Option(help="Port of the UI, on this machine only.")] = 3000) -> None:
-    """Start the Dagster UI: lineage, runs, checks, and launching a département or the country by hand."""
+def dev(port: Port = 3000, read_only: ReadOnly = False) -> None:
+    """Start the Dagster UI with the daemon: lineage, runs, checks, and launching a département or the country by hand."""
     prepare_command()
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    os.execv(dagster, [dagster, "dev", "--workspace", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)])
+    _ui("127.0.0.1", port, read_only, with_daemon=True)
+
+
+@app.command()
+def ui(host: Host = "127.0.0.1", port: Port = 3000, read_only: ReadOnly = False) -> None:
+    """Start the Dagster UI alone, beside a daemon that runs elsewhere, as a server's unit does."""
+    _ui(host, port, read_only, with_daemon=False)
+
+
+def _ui(host: str, port: int, read_only: bool, *, with_daemon: bool) -> None:
+    from pipeline import ui as server
+
+    with _told(), server.ending():
+        settings = Settings()
+        paths = Paths(settings.home)
+        prepare(paths)
+        with server.listen(host, port) as listener, _instance(paths) as instance:
+            start = server.develop if with_daemon else server.serve
+            start(instance, listener, settings.ui_hosts.replace(",", " ").split(), read_only=read_only or settings.ui_read_only)
 
 
 @app.command(name="prepare")

@@ -19,6 +19,7 @@ ARCHIVE = re.compile(r"(?i)\d{6}[-_ ](stat-)?regional(-ce)?[-_ ]?(\d{4})?[-_ ](i
 HOSTS = "www.douane.gouv.fr lekiosque.finances.gouv.fr www.data.gouv.fr static.data.gouv.fr"
 PAGE = "https://lekiosque.finances.gouv.fr/site_fr/telechargement/telechargement_SGBD.asp"
 DATASET = "https://www.data.gouv.fr/api/1/datasets/5369a0c7a3a729239d206446/"
+UI_HOST_RE = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 HOST_RE, ADDRESS_RE = r"[\w.-]+(:\d+)?", r"^https?://[\w.-]+(:\d+)?(/\S*)?$"
 
 
@@ -60,6 +61,12 @@ class Settings(BaseSettings):
     retry_wait_s: float = Field(1.0, ge=0, description="Wait before the second try; doubled before each other.")
     timeout_s: float = Field(20.0, gt=0, description="A try is given up after so many seconds of silence, or of too slow a flow.")
     slowest_kib_s: float = Field(4.0, ge=0, description="Too slow a flow: less than this, on average over `timeout_s`.")
+    ui_hosts: str = Field(
+        "",
+        pattern=rf"^({UI_HOST_RE}([ ,]+|$))*$",
+        description="Names that the Dagster UI answers to beside those of this machine's loopback, without port: a reverse proxy's.",
+    )
+    ui_read_only: bool = Field(False, description="The Dagster UI launches and changes nothing.")
 
     def __init__(self, **given: Any) -> None:
         try:
