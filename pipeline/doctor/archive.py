@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.archive import rows
@@ -229,23 +230,51 @@ def _head_of(path: Path, contents: Contents) -> bytes:
         return member.read(SAMPLE_BYTES)
 
 
-def _judged(path: Path, contents: Contents, offer: Offer, temp: Path) -> Finding:
+def _judged(path: Path, contents: Contents, offer: Offer, temp: Path) -> list[Finding]:
     """The verdict of a run on all rows."""
     with zipfile.ZipFile(path) as opened:
         size = opened.getinfo(contents.data_member).file_size
     if shutil.disk_usage(temp).free < 2 * size:
         remedy = "set TMPDIR to a larger disk to have all rows judged"
-        return Finding(PART, "all rows", f"Not judged: {2 * size:,} bytes are needed in {temp.parent}.", "to watch", remedy)
+        return [Finding(PART, "all rows", f"Not judged: {2 * size:,} bytes are needed in {temp.parent}.", "to watch", remedy)]
     received = Received(offer.name, path, digest(path), contents)
     try:
         facts = within(JUDGED_WITHIN_S, offer.name, lambda: rows.extract(received, temp / "tables"))
     except ComexError as error:
         finding = told(error, PART, "all rows")
         lines = [f"line {line:,}: {text}" for line, text in error.facts.get("premieres", [])]
-        return replace(finding, lines=shown(lines), where=error.where.replace(str(path), offer.origin))
+        return [replace(finding, lines=shown(lines), where=error.where.replace(str(path), offer.origin))]
     told_of = {name: facts[name] for name in ("lignes", "valeur_eur", "trimestres", "masses_absentes", "cles_repetees")}
     found = (
         f"{facts['lignes']:,} rows, {facts['valeur_eur']:,} EUR, quarters {facts['trimestres']};"
         f" {facts['masses_absentes']:,} without a mass, {facts['cles_repetees']:,} that repeat a key. Each passes the verdicts on rows."
     )
-    return Finding(PART, "all rows", found, facts=told_of)
+    findings = [Finding(PART, "all rows", found, facts=told_of)]
+    if facts["cles_repetees"] > facts["lignes"] / 20:
+        remedy = "look whether the file was written twice: all rows are summed"
+        repeated = (
+            f"{facts['cles_repetees']:,} of {facts['lignes']:,} rows repeat the key of another; the customs' own hardly do."
+        )
+        findings.append(Finding(PART, "repeated rows", repeated, "wrong", remedy))
+    return [*findings, *_against_published(contents, facts)]
+
+
+def _against_published(contents: Contents, facts: dict[str, Any]) -> list[Finding]:
+    """The total of each whole year against what was published of France."""
+    flux, findings = "export" if contents.flux == "E" else "import", []
+    for row in sample.seed("totaux_publies"):
+        quarters = {f"{row['annee']}T{n}" for n in range(1, 5)}
+        if (row["niveau"], row["flux"], row["perimetre"]) != ("france", flux, "base_ouverte") or not quarters <= facts[
+            "par_trimestre"
+        ].keys():
+            continue
+        here, published = sum(facts["par_trimestre"][quarter]["valeur_eur"] for quarter in quarters), int(row["valeur_eur"])
+        found = f"{row['annee']}: {here:,} EUR here, {published:,} published ({100 * here / published:.2f} %)."
+        if abs(here / published - 1) < 0.02:  # back-revisions are about half a per cent
+            findings.append(Finding(PART, "total of France", found))
+        else:
+            remedy = (
+                "compare with what the customs publish: another unit (k€), a part of the rows, or an extract made for a trial"
+            )
+            findings.append(Finding(PART, "total of France", found, "to watch", remedy))
+    return findings

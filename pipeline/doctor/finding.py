@@ -45,6 +45,10 @@ def looked(part: str, subject: str, look: Callable[[], Finding | list[Finding]])
         found = look()
     except ComexError as error:
         return [told(error, part, subject)]
+    except OSError as error:
+        remedy = "let this user read it, or look whether the disk or share is there"
+        said = error.strerror or str(error) or type(error).__name__
+        return [Finding(part, subject, f"The system answered: {said}.", "wrong", remedy, where=str(error.filename or ""))]
     except Exception as error:  # whatever this machine or source has in store: a report that stops halfway helps nobody
         return [
             Finding(
