@@ -8,9 +8,9 @@ into Parquet. `dbt_project/` (SQL, beside this package) says what is true: what 
 `marts.py` is the one door to its results. `charts/` turns a mart's frame into a figure and draws it. `fiche/` binds figures,
 tables and sentences into a PDF, a page and a bundle. `warehouse.py` makes marts again from kept archives, apart from the
 outputs: `verify.py` makes bundles of them and says what differs, `revisions.py` compares two vintages. `controles.py` lists
-every check of the line with its sentences. `defs/` tells Dagster that all these exist, in which order and with which checks;
-`definitions.py` loads it, and `cli.py` launches the same jobs from a terminal. `ui.py` starts Dagster's UI behind `guard.py`,
-which says what a browser may ask of it.
+every check of the line with its sentences. `doctor/` looks at a machine and a source before the first run, and changes nothing.
+`defs/` tells Dagster that all these exist, in which order and with which checks; `definitions.py` loads it, and `cli.py` launches
+the same jobs from a terminal. `ui.py` starts Dagster's UI behind `guard.py`, which says what a browser may ask of it.
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py`
 (who has a fiche), `typographie.py` (how numbers are printed, the only place where one is rounded), `errors.py` (failures in four

@@ -112,6 +112,27 @@ ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be laun
 
 
 @app.command()
+def doctor(
+    source: Annotated[str | None, typer.Option(help="The source to look at, as for build; default COMEX_SOURCE.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of the outputs, as for build; nothing is written to it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same findings as data.")] = False,
+    output: Annotated[Path | None, typer.Option(help="A file for the report, instead of the terminal.")] = None,
+) -> None:
+    """Look at this machine and at the source, and say what holds, what does not and what to do; changes nothing."""
+    from pipeline import doctor as examination
+
+    with _told():
+        report = examination.examine(source, home)
+        text = report.data() if as_json else report.text()
+        if output:
+            with writing(output):
+                output.write_text(text, encoding="utf-8")
+    if not output:
+        sys.stdout.write(examination.encodable(text, sys.stdout.encoding))
+    raise typer.Exit(0 if report.is_good else 1)
+
+
+@app.command()
 def dev(port: Port = 3000, read_only: ReadOnly = False) -> None:
     """Start the Dagster UI with the daemon: lineage, runs, checks, and launching a département or the country by hand."""
     prepare_command()

@@ -160,12 +160,13 @@ class _Handler(BaseHTTPRequestHandler):
         other = condition is not None and (not fault.validators or condition not in (etag, modified))
         if not wanted or not fault.ranges or (other and not fault.splices):
             return 200, headers, body
-        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        start, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, end = int(start), min(int(last or len(body)) + 1, len(body))
         if start >= len(body):
             return 416, headers | {"Content-Range": f"bytes */{len(body)}"}, b""
         if condition:  # RFC 9110, 15.3.7: what the client knows is left out
             headers.pop("Last-Modified", None)
-        return 206, headers | {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
+        return 206, headers | {"Content-Range": f"bytes {start}-{end - 1}/{len(body)}"}, body[start:end]
 
     def _send(self, request: Request, body: bytes, fault: Fault) -> None:
         step, pause = fault.trickle or (1 << 16, 0.0)

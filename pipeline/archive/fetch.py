@@ -75,6 +75,16 @@ class Page:
     text: str
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, redirects followed: the last address, the status, headers by lower-case name, the body."""
+
+    url: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class _Passing(Exception):
     """A fault that another try may not meet: what was found, why it may be, and the wait that the server asks for (s)."""
 
@@ -142,6 +152,21 @@ class Http:
         # Some servers refuse HEAD alone: a GET whose body is left unread tells the same.
         said = self._tried("A file", url, lambda: attempt("HEAD", 403, 405, 501) or attempt("GET"))
         return said or Validators()
+
+    def ask(self, url: str, part: tuple[int, int] | None = None) -> Answer:
+        """The answer to a GET, at most 5 MiB; of a file's `part` (first and last byte) only.
+
+        A server that knows no parts answers 200 instead of 206: the body is left unread then.
+        """
+        headers = {"Range": f"bytes={part[0]}-{part[1]}", "Accept-Encoding": "identity"} if part else None
+
+        def attempt() -> Answer:
+            with self._answer("GET", url, headers, good=(200, 206) if part else (200,)) as response:
+                unread = part and response.status_code == 200
+                body = b"" if unread else b"".join(self._chunks(response, MAX_PAGE))
+                return Answer(str(response.url), response.status_code, dict(response.headers), body)
+
+        return self._tried("An answer", url, attempt)
 
     def fetch(self, offer: Offer, folder: Path, known: Validators | None = None) -> Fetched | None:
         """Download `offer` into `folder`/incoming; None when its server says that it still is what `known` describes.

@@ -104,14 +104,17 @@ def installer(cache: Path = CACHE) -> Path:
     )
 
 
-def essayer() -> None:
-    """Draw one figure with the browser that `trouver` gives. Raises RenderError when it cannot."""
+def essayer() -> str:
+    """Draw one figure with the browser that `trouver` gives, and say which it is. Raises RenderError when it cannot."""
+    drawn_by = ""
     spec = {"data": [couche([Mot(20, 20, "Exportations")])], "layout": theme.toile(40)}
     with tempfile.TemporaryDirectory(prefix="comex-essai-") as folder:
         figure = render.Figure("essai", spec, Path(folder) / "essai.svg", Path(folder) / "essai.png")
         for outcome in render.render([figure]):
             if outcome.erreur:
                 raise outcome.erreur
+            drawn_by = outcome.navigateur
+    return drawn_by
 
 
 def main() -> int:
