@@ -12,7 +12,7 @@ every check of the line with its sentences. `defs/` tells Dagster that all these
 `definitions.py` loads it, and `cli.py` launches the same jobs from a terminal.
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py`
-(who has a fiche), `typographie.py` (how numbers are printed, the only place where one is rounded), `errors.py` (failures in four
+(who has a fiche), `pertes.py` (what is missing, in words), `typographie.py` (how numbers are printed, the only place where one is rounded), `errors.py` (failures in four
 parts), `outputs.py` (one run at a time, files that appear whole, disks that fail), `progress.py`, `dbt.py`.
 
 If a journalist could dispute it, it is SQL. If a designer could, it is `charts/` or `fiche/`. If an operator could, it is

@@ -207,9 +207,7 @@ def _make(claims: list[Claim], kept_in: Paths, paths: Paths) -> _Made:
         )
         for periode in sorted(wanted)
     }
-    releases = warehouse.build(
-        kept, paths, first.niveau_produit, list(settings), quarantaine_max_pct=first.quarantaine_max_pct
-    )
+    releases = warehouse.build(kept, paths, first.niveau_produit, list(settings), quarantaine_max_pct=first.quarantaine_max_pct)
     made = _Made(paths, {}, {})
     for periode, chosen in settings.items():
         marts = Marts(paths.marts, periode)
