@@ -4,7 +4,6 @@ Add here: a way to ask for rows of a mart. Keep out: sums, ranks, shares: those 
 """
 
 import hashlib
-import textwrap
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -296,8 +295,7 @@ class Marts:
         if not lost:
             return None
         named = "; ".join(
-            f"{row['flux']} {row['motif']} {row['lignes']:,} rows, {row['valeur_eur']:,} €"
-            + (f" ({textwrap.shorten(row['codes'], 60, placeholder=' …')})" if row["codes"] else "")
+            f"{row['flux']}s {row['motif']}{_quoted(row['codes'].split())} ({row['lignes']:,} rows, {row['valeur_eur']:,} €)"
             for row in lost
         )
         told = [CAUSES.get(row["motif"], RETENU) for row in lost]
@@ -350,6 +348,11 @@ def row_count(folder: Path, mart: str) -> int:
 def empreinte(frame: pd.DataFrame) -> str:
     """Digest of the values, whatever the order of the rows and the bytes of the Parquet: sha256 of the sorted lines of their CSV."""
     return _digest(*_csv(frame))
+
+
+def _quoted(codes: list[str]) -> str:
+    """The first codes, to be read after a reason; nothing for none."""
+    return "".join(f" {code!r}" for code in codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
 
 
 def _csv(frame: pd.DataFrame) -> tuple[str, list[str]]:

@@ -128,7 +128,7 @@ def donnees(fiche: Fiche) -> dict[str, pd.DataFrame]:
 
 def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
     # Columns that one level leaves empty (a région has no share of its région) keep the type of the first frame.
-    types = frames[0].dtypes.to_dict()
+    types = {column: "Int64" if kind == "int64" else kind for column, kind in frames[0].dtypes.items()}
     return pd.concat([frames[0], *(frame.reindex(columns=list(types)).astype(types) for frame in frames[1:])], ignore_index=True)
 
 
