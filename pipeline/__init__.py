@@ -13,9 +13,9 @@ every check of the line with its sentences. `doctor/` looks at a machine and a s
 the same jobs from a terminal. `ui.py` starts Dagster's UI behind `guard.py`, which says what a browser may ask of it.
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py`
-(who has a fiche), `typographie.py` (how numbers are printed, the only place where one is rounded), `errors.py` (failures in four
-parts), `spreadsheets.py` (cells that no spreadsheet runs), `outputs.py` (one run at a time, files that appear whole, disks that
-fail), `progress.py`, `dbt.py`.
+(who has a fiche), `pertes.py` (what is missing, in words), `typographie.py` (how numbers are printed, the only place where one
+is rounded), `errors.py` (failures in four parts), `spreadsheets.py` (cells that no spreadsheet runs), `outputs.py` (one run at a
+time, files that appear whole, disks that fail), `progress.py`, `dbt.py`.
 
 If a journalist could dispute it, it is SQL. If a designer could, it is `charts/` or `fiche/`. If an operator could, it is
 `defs/`. Only `defs/`, `definitions.py`, `cli.py` and `ui.py` import Dagster.

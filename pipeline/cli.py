@@ -338,13 +338,15 @@ def _summary(settings: Settings, paths: Paths, wanted: list[str], seconds: float
     releases = tables.read_releases(paths.raw_tables)
     marts = Marts(paths.marts, tables.choose_period(releases, settings.periode))
     france = {row["flux"]: row["valeur_eur"] for row in marts.territoire(territoires.FRANCE)["reperes"].to_dict("records")}
-    made = len(wanted) or len(territoires.departements())
+    asked = [territoires.departement(code) for code in wanted] or territoires.departements().values()
+    without = [one.nom for one in asked if marts.sans_donnees(one)]
+    none = f" (none of {', '.join(without)}: no data)" if without else ""
     lines = [
         f"{nombre(sum(r.lignes for r in releases))} rows read from {len(releases)} archives"
         + (" (example data)" if any(r.est_exemple for r in releases) else ""),
         _arrivals(),
         f"period {marts.periode}: France exports {millions(france['export'])}, imports {millions(france['import'])}",
-        f"{made} fiches of départements, with those of the régions and of France",
+        f"{len(asked) - len(without)} fiches of départements{none}, with those of the régions and of France",
         f"open {paths.index}",
         f"{seconds:.0f} s",
     ]

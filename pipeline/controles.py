@@ -60,7 +60,9 @@ PHRASES = {
     "every_zone_is_present": "Chaque département, et Monaco, a des lignes à chaque trimestre dans les deux flux.",
     "row_counts_are_plausible": "Aucun trimestre n’a bien moins de lignes que le même trimestre un an plus tôt.",
     "totals_agree_with_published": "Les totaux ne s’écartent pas des totaux publiés au-delà des arrondis et des révisions.",
-    "codes_are_known": TEXTES["codes_are_known"].attendu + " Ce qu’ils portent est tenu hors des totaux.",
+    "losses_are_small_everywhere": "Aucun flux d’aucun territoire ne perd plus que la limite\u00a0; au-delà, sa fiche est faite et le dit.",
+    "no_data_are_missing": "Chaque territoire a ses données\u00a0: aucun trimestre vide qui ne l’était pas un an plus tôt. Une absence n’est pas un zéro.",
+    "codes_are_known": TEXTES["codes_are_known"].attendu,
 }
 GENERIQUES = {  # by kind of generic dbt test
     "is_not_empty": "{table}\u00a0: la table n’est pas vide.",
@@ -76,6 +78,7 @@ TABLES = {
     "fiabilite": "Notes de fiabilité",
     "classement": "Classement",
     "quarantaine": "Lignes écartées",
+    "pertes": "Lignes écartées, par territoire et par raison",
     "releases": "Publications utilisées",
     "reconciliation": "Rapprochement avec le chiffre publié",
     "publies": "Totaux publiés",

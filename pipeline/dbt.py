@@ -39,12 +39,14 @@ def environment(paths: Paths) -> dict[str, str]:
     }
 
 
-def build_arguments(niveau_produit: str, periode: str) -> list[str]:
+def build_arguments(niveau_produit: str, periode: str, quarantaine_max_pct: float) -> list[str]:
     """The `dbt build` that makes every model and runs every test for this period.
 
-    A year needs no variable: all complete years are made.
+    A year needs no variable: all complete years are made. A flow of which more than `quarantaine_max_pct` is kept out is marked.
     """
-    return ["build", "--vars", json.dumps({"niveau_produit": niveau_produit, "periode": periode if "T" in periode else ""})]
+    rolling = periode if "T" in periode else ""
+    variables = {"niveau_produit": niveau_produit, "periode": rolling, "quarantaine_max_pct": quarantaine_max_pct}
+    return ["build", "--vars", json.dumps(variables)]
 
 
 def manifest() -> Path:
@@ -86,10 +88,10 @@ def building(paths: Paths) -> Iterator[None]:
     (paths.marts / SEAL).write_text("all tests of this build passed\n", encoding="utf-8")
 
 
-def build(paths: Paths, niveau_produit: str, periode: str) -> None:
+def build(paths: Paths, niveau_produit: str, periode: str, quarantaine_max_pct: float = 1.0) -> None:
     """`dbt build` without Dagster. Raises DataError with dbt's last lines when a model or a test fails."""
     with building(paths):
-        _run([EXECUTABLE, *build_arguments(niveau_produit, periode)], environment(paths))
+        _run([EXECUTABLE, *build_arguments(niveau_produit, periode, quarantaine_max_pct)], environment(paths))
 
 
 def offenders(paths: Paths, test: str, limit: int) -> tuple[str, list[dict[str, Any]]]:

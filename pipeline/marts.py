@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipeline.dbt import SEAL
 from pipeline.errors import DataError
+from pipeline.pertes import raison
 from pipeline.territoires import FRANCE, Territoire, tous
 
 SUJETS = ("reperes", "balance", "produits", "flux")
@@ -22,7 +23,7 @@ DE_FICHE = {
     "national": tuple(f"mart_national_{sujet}" for sujet in (*SUJETS, "classement")),
     "departement": tuple(f"mart_departement_{sujet}" for sujet in (*SUJETS, "fiabilite")),
 }
-COMMUNS = tuple(f"mart_national_{sujet}" for sujet in ("specificites", "reconciliation", "publies"))
+COMMUNS = tuple(f"mart_national_{sujet}" for sujet in ("specificites", "pertes", "reconciliation", "publies"))
 DE_TOUS = ("mart_national_reconciliation", "mart_national_publies")  # whose rows of all territories the fiche of France shows
 # Checks that tell their offenders: the national mart and the rule in it that each reads, and what is so when it found nothing.
 CONTROLES = {
@@ -56,12 +57,36 @@ CONTROLES = {
         "total_publie",
         "No total is further from a published one of the same scope than rounding and revisions explain.",
     ),
+    "losses_are_small_everywhere": (
+        "pertes",
+        "perte_forte",
+        "No territory and flow loses more than COMEX_QUARANTAINE_MAX_PCT; a fiche of one that does is made, and says so.",
+    ),
+    "no_data_are_missing": (
+        "pertes",
+        "donnees_manquantes",
+        "Every territory has its data: no quarter without a row where there were some a year before, and none without any at all.",
+    ),
     # The last, since it alone may block.
     "codes_are_known": (
         "quarantaine",
         "",
-        "Codes that no table knows carry less than COMEX_QUARANTAINE_MAX_PCT of a flow; what they carry is kept out of all totals.",
+        "What is kept out of all totals (unknown codes, no value, negative or suppressed values) stays below"
+        " COMEX_QUARANTAINE_MAX_PCT of a flow of France: of its rows, euros, zones, goods and partners, the worst counts.",
     ),
+}
+# Why rows are kept out: the likely cause, and what to do about it. Any other reason is one that the file itself gives.
+INCONNU = (
+    "codes that the customs created since the seeds were made, or damaged rows",
+    "add the codes to dbt_project/seeds with their source",
+)
+RETENU = ("values that the producer suppressed or left out of this release", "ask the producer for them")
+CAUSES = {
+    "departement_inconnu": INCONNU,
+    "produit_inconnu": INCONNU,
+    "pays_inconnu": INCONNU,
+    "valeur_vide": ("rows without a value in the release", "ask the producer for the missing values"),
+    "valeur_negative": ("corrections written as negative amounts", "ask the producer what they correct"),
 }
 
 
@@ -164,8 +189,30 @@ class Marts:
 
     @property
     def quarantaine(self) -> pd.DataFrame:
-        """What is kept out of the totals, by quarter; no row when every code is known."""
+        """What is kept out of the totals, by quarter; no row when every row counts."""
         return self._read("mart_national_quarantaine")
+
+    def pertes(self, territoire: Territoire) -> pd.DataFrame:
+        """What is kept out of a territory's flows, each reason apart; no row when every row counts."""
+        return _de(self._read("mart_national_pertes"), territoire)
+
+    def sans_donnees(self, territoire: Territoire) -> DataError | None:
+        """Why there is nothing to say of a territory: its data are missing in both flows; None when one has some."""
+        reperes = self.territoire(territoire)["reperes"]
+        if any(reperes["est_disponible"]):
+            return None
+        inconnus = self.pertes(FRANCE).query("motif == 'departement_inconnu'")
+        codes = " ".join(dict.fromkeys(" ".join(inconnus["codes"]).split()))
+        elsewhere = f"; {inconnus['lignes'].sum():,} rows stand under codes of départements that no table knows ({codes})"
+        quarters = {row["flux"]: row["trimestres_manquants"] for row in reperes.to_dict("records")}
+        return DataError(
+            f"Rows of {territoire.nom} ({territoire.code}) were expected in {self.periode}; none stands for "
+            + ", ".join(f"{flux} {missing}" for flux, missing in quarters.items())
+            + ". Missing data are not zero: no fiche is made of them.",
+            where=str(self.folder / f"mart_{territoire.niveau.replace('region', 'national')}_reperes.parquet"),
+            cause="its rows are not in the releases read, or are kept out of the totals" + (elsewhere if len(inconnus) else ""),
+            remedy="ask the producer; if a code changed, add it to dbt_project/seeds/departement_alias.csv with its source, and run again",
+        )
 
     @cached_property
     def reconciliation(self) -> pd.DataFrame:
@@ -195,46 +242,82 @@ class Marts:
         sujet, rule, _ = CONTROLES[check]
         if sujet == "quarantaine":
             notice = self.quarantine_notice(limit_pct)
-            return (str(notice), self.quarantaine.to_dict("records")) if notice else ("", [])
+            columns = ["flux", "motif", "lignes", "lignes_pct", "valeur_eur", "valeur_pct", "codes"]
+            return (str(notice), self.pertes(FRANCE).filter(columns).to_dict("records")) if notice else ("", [])
+        if sujet == "pertes":
+            return self._incomplets(check, rule)
         found = self.plausibilite.loc[lambda rows: rows["regle"] == rule]
         if found.empty:
             return "", []
         first = found.to_dict("records")[0]
         digits = ",.4g" if first["unite"] == "eur_par_kg" else ",.0f"
+        found_there = "nothing" if pd.isna(first["valeur"]) else f"{first['valeur']:{digits}}"
         expected = "" if pd.isna(first["attendu"]) else f" against {first['attendu']:{digits}}"
         change = "" if pd.isna(first["ecart_pct"]) else f" ({first['ecart_pct']:+.1f} %)"
         return (
             f"{check}, {self.periode}: {len(found)} found. The farthest: {first['niveau']} {first['code']}, {first['flux']},"
-            f" {first['objet']}: {first['valeur']:{digits}}{expected} {first['unite']}{change}.",
+            f" {first['objet']}: {found_there}{expected} {first['unite']}{change}.",
             found.to_dict("records"),
         )
 
+    def _incomplets(self, check: str, rule: str) -> tuple[str, list[dict[str, Any]]]:
+        """The flows of territories that lose more than is allowed, or whose data are missing: words, and a row for each."""
+        there = self.reperes["est_disponible"]
+        found = self.reperes.loc[(there & self.reperes["est_perte_forte"]) if rule == "perte_forte" else ~there]
+        if found.empty:
+            return "", []
+        reasons: dict[tuple[str, ...], list[str]] = {}
+        for row in self._read("mart_national_pertes").to_dict("records"):
+            told = f"{raison(row['motif'])} ({row['lignes']} lignes, {row['valeur_eur']} €)"
+            reasons.setdefault((row["niveau"], row["code"], row["flux"]), []).append(told)
+        columns = ["niveau", "code", "nom", "flux"] + (
+            ["perte_pct", "quarantaine_lignes", "quarantaine_lignes_pct", "quarantaine_eur", "quarantaine_pct"]
+            if rule == "perte_forte"
+            else ["trimestres_manquants"]
+        )
+        extra = ["departements_manquants", "manquant_pct"] if rule == "perte_forte" else []
+        rows = [
+            row | {"raisons": ", ".join(reasons.get((row["niveau"], row["code"], row["flux"]), []))}
+            for row in found.filter([*columns, *extra]).to_dict("records")
+        ]
+        names = [f"{row['nom']} ({row['code']}), {row['flux']}" for row in rows]
+        what = "flows are incomplete, and marked so" if rule == "perte_forte" else "flows have no data, which is not zero"
+        return f"{check}, {self.periode}: {len(rows)} {what}: {'; '.join(names[:10])}{' …' if len(names) > 10 else ''}.", rows
+
     def quarantine_exceeds(self, limit_pct: float) -> bool:
-        """Does the quarantine of this period take more than `limit_pct` of the euros of a national flow?"""
+        """Is more kept out of a national flow of this period than `limit_pct`, by the worst measure of it?"""
         france = self.reperes[self.reperes["niveau"] == "france"]
-        return bool((france["quarantaine_pct"] > limit_pct).any())
+        return bool((france["perte_pct"] > limit_pct).any())
 
     def quarantine_notice(self, limit_pct: float) -> DataError | None:
-        """What is kept out of the totals, in four parts; None when every code is known."""
-        if self.quarantaine.empty:
+        """What is kept out of the totals, in four parts, each reason apart; None when every row counts."""
+        lost = self.pertes(FRANCE).to_dict("records")
+        if not lost:
             return None
-        by_code: dict[str, tuple[int, int]] = {}
-        for row in self.quarantaine.to_dict("records"):
-            name = f"{row['motif']} {row['code_source']!r}"
-            rows, euros = by_code.get(name, (0, 0))
-            by_code[name] = rows + row["lignes"], euros + row["valeur_eur"]
-        named = ", ".join(f"{name} ({rows:,} rows, {euros:,} €)" for name, (rows, euros) in list(by_code.items())[:8])
-        france = [row for row in self.reperes.to_dict("records") if row["niveau"] == "france" and row["quarantaine_eur"]]
-        shares = ", ".join(f"{row['flux']} {row['quarantaine_pct']:.4f} %" for row in france)
+        named = "; ".join(
+            f"{row['flux']}s {row['motif']}{_quoted(row['codes'].split())} ({row['lignes']:,} rows, {row['valeur_eur']:,} €)"
+            for row in lost
+        )
+        told = [CAUSES.get(row["motif"], RETENU) for row in lost]
+        causes, remedies = (dict.fromkeys(part) for part in zip(*told, strict=True))
         return DataError(
-            f"Codes of the seeds or of the release's own label files were expected; {sum(rows for rows, _ in by_code.values()):,}"
-            f" rows have others: {named}{' …' if len(by_code) > 8 else ''}. They are kept out of all totals: {shares or '0 %'}"
-            f" in {self.periode} (blocked above {limit_pct} % of a flow).",
-            where=str(self.folder / "mart_national_quarantaine.parquet"),
-            cause="a code that the customs created since the seeds were made, or a damaged row",
-            remedy="add the code to dbt_project/seeds with its source, or raise COMEX_QUARANTAINE_MAX_PCT knowingly, and run again",
+            f"Rows that count were expected; {sum(row['lignes'] for row in lost):,} rows do not: {named}. They are kept out of all"
+            f" totals: {'; '.join(self._shares_lost())} in {self.periode} (blocked when the worst is above {limit_pct} %).",
+            where=str(self.folder / "mart_national_pertes.parquet"),
+            cause="; ".join(causes),
+            remedy=f"{'; '.join(remedies)}; or raise COMEX_QUARANTAINE_MAX_PCT knowingly, and run again",
             check="codes_are_known",
         )
+
+    def _shares_lost(self) -> list[str]:
+        """What each national flow loses, by each measure."""
+        return [
+            f"{row['flux']} {row['quarantaine_lignes_pct']:.4f} % of rows, {row['quarantaine_pct']:.4f} % of euros,"
+            f" {row['zones_perdues']} zones ({row['zones_perdues_pct']:.2f} %), {row['produits_perdus']} goods"
+            f" ({row['produits_perdus_pct']:.2f} %), {row['pays_perdus']} partners ({row['pays_perdus_pct']:.2f} %)"
+            for row in self.territoire(FRANCE)["reperes"].to_dict("records")
+            if row["quarantaine_lignes"]
+        ]
 
     def _read_mart(self, mart: str) -> pd.DataFrame:
         """Rows of the period. Asked for through `_read`, which keeps them: a frame is shared, nobody may change it."""
@@ -265,6 +348,11 @@ def row_count(folder: Path, mart: str) -> int:
 def empreinte(frame: pd.DataFrame) -> str:
     """Digest of the values, whatever the order of the rows and the bytes of the Parquet: sha256 of the sorted lines of their CSV."""
     return _digest(*_csv(frame))
+
+
+def _quoted(codes: list[str]) -> str:
+    """The first codes, to be read after a reason; nothing for none."""
+    return "".join(f" {code!r}" for code in codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")
 
 
 def _csv(frame: pd.DataFrame) -> tuple[str, list[str]]:

@@ -58,8 +58,8 @@ def diff(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> tuple[P
         kept = _kept(settings, paths, (before, after))
         with tempfile.TemporaryDirectory(prefix="comex-diff-") as name, writing(Path(name)):
             scratch = Paths(Path(name))
-            avant = _known(kept, scratch, settings.niveau_produit, settings.periode, before, "avant")
-            apres = _known(kept, scratch, settings.niveau_produit, avant.periode, after, "apres")
+            avant = _known(kept, scratch, settings, settings.periode, before, "avant")
+            apres = _known(kept, scratch, settings, avant.periode, after, "apres")
             place = paths.revisions / f"{before}-{after}-{avant.periode}-{source_id(settings)}"
             with mis_en_place(place) as folder:
                 rapport = _write(scratch.warehouse, folder, settings.niveau_produit, avant, apres)
@@ -100,9 +100,11 @@ def _kept(settings: Settings, paths: Paths, vintages: tuple[str, str]) -> list[K
     return store.kept(folder)
 
 
-def _known(kept: list[Kept], scratch: Paths, niveau_produit: str, periode: str | None, vintage: str, side: str) -> Known:
+def _known(kept: list[Kept], scratch: Paths, settings: Settings, periode: str | None, vintage: str, side: str) -> Known:
     """Build the warehouse of a vintage and put it aside as `side`.duckdb; the tables of rows serve the next one too."""
-    releases = warehouse.build(kept, scratch, niveau_produit, [periode], vintage)
+    releases = warehouse.build(
+        kept, scratch, settings.niveau_produit, [periode], vintage, quarantaine_max_pct=settings.quarantaine_max_pct
+    )
     chosen = tables.choose_period(releases, periode)
     origin = provenance(releases, Marts(scratch.marts, chosen))
     # Of a warehouse put aside only its own tables are read: its views lead to Parquet files that the next one replaces.

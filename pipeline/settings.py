@@ -35,7 +35,10 @@ class Settings(BaseSettings):
     periode: str | None = Field(None, description="`2024`, or `2025T3` for the four quarters that end there. None: latest year.")
     vintage: str | None = Field(None, description="`202502`: the fiches as known at that month. None: the newest releases.")
     niveau_produit: Literal["A38", "A129", "CPF4"] = Field("A129", description="Level of the goods in charts and tables.")
-    quarantaine_max_pct: float = Field(1.0, description="Blocked above: share of a flow's euros that codes unknown to us carry.")
+    quarantaine_max_pct: float = Field(
+        1.0,
+        description="Above this share of a flow (the worst of rows, euros, zones, goods, partners), what is kept out blocks; marks a fiche.",
+    )
     ecart_lignes_max_pct: float = Field(
         50.0, gt=0, description="Refused above: change of a quarter's number of rows against the former release of that quarter."
     )

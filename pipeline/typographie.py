@@ -15,6 +15,8 @@ from babel.dates import format_date
 FINE = "\u202f"
 INSECABLE = "\u00a0"
 MOINS = "\u2212"
+INDISPONIBLE = f"n.{INSECABLE}d."
+EPSILON = 1e-11
 
 
 def nombre(valeur: Decimal | float | int, decimales: int = 0, *, signe: bool = False) -> str:
@@ -63,10 +65,17 @@ def monnaie(maximum: int) -> Callable[..., str]:
 
 
 def pct(valeur: float, decimales: int = 1, *, signe: bool = False) -> str:
-    """A percentage (0–100): `3,8 %`; a share too small for its decimals prints `< 0,1 %`, a signed change that small `0,0 %`."""
+    """A percentage (0–100): `3,8 %`; a share too small for its decimals prints `< 0,1 %`, a signed change that small `0,0 %`.
+
+    What is not whole does not print as 100 either: `> 99,9 %`, and `< −99,9 %` of a fall that leaves something.
+    """
     plancher = Decimal(1).scaleb(-decimales)
     if not signe and 0 < valeur < float(plancher) / 2:
         return f"<{INSECABLE}{nombre(plancher, decimales)}{INSECABLE}%"
+    # Nearer than this, a share is whole: no flow of whole euros is so large that one euro of it is less.
+    if EPSILON < 100 - (-valeur if signe else valeur) <= float(plancher) / 2:
+        borne = nombre(plancher - 100 if signe else 100 - plancher, decimales)
+        return f"{'<' if signe else '>'}{INSECABLE}{borne}{INSECABLE}%"
     return f"{nombre(valeur, decimales, signe=signe)}{INSECABLE}%"
 
 

@@ -54,6 +54,7 @@ class Claim:
     niveau_produit: str
     releases: tuple[tuple[str, str, str, str], ...]  # sha256, name, vintage, origin, in the order that decides
     versions: dict[str, str]
+    quarantaine_max_pct: float
     logo: Path | None
     est_anterieure: bool  # what was kept beside these archives on that day cannot be told today
 
@@ -62,7 +63,7 @@ class Claim:
         """Bundles that are alike in this are made again together."""
         rolling = self.periode if "T" in self.periode else ""
         logo = digest(self.logo) if self.logo else ""
-        return self.releases, rolling, self.niveau_produit, logo, self.est_anterieure
+        return self.releases, rolling, self.niveau_produit, self.quarantaine_max_pct, logo, self.est_anterieure
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def read_claim(bundle: Path) -> Claim:
             territoire=known[manifest["territoire"]["niveau"], manifest["territoire"]["code"]],
             periode=str(manifest["periode"]),
             niveau_produit=str(manifest["niveau_produit"]),
+            quarantaine_max_pct=float(manifest.get("quarantaine_max_pct", 1.0)),  # bundles made before it was said
             releases=tuple(
                 (str(r["sha256"]), str(r["archive"]), str(r["millesime"]), str(r["origine"]))
                 for r in manifest["chaine"]["releases"]
@@ -196,11 +198,16 @@ def _make(claims: list[Claim], kept_in: Paths, paths: Paths) -> _Made:
     # The settings check the claim's values as they check an operator's.
     settings = {
         periode: Settings(
-            home=paths.home, periode=periode, niveau_produit=first.niveau_produit, logo=first.logo, source="example"
+            home=paths.home,
+            periode=periode,
+            niveau_produit=first.niveau_produit,
+            quarantaine_max_pct=first.quarantaine_max_pct,
+            logo=first.logo,
+            source="example",
         )
         for periode in sorted(wanted)
     }
-    releases = warehouse.build(kept, paths, first.niveau_produit, list(settings))
+    releases = warehouse.build(kept, paths, first.niveau_produit, list(settings), quarantaine_max_pct=first.quarantaine_max_pct)
     made = _Made(paths, {}, {})
     for periode, chosen in settings.items():
         marts = Marts(paths.marts, periode)

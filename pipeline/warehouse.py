@@ -15,7 +15,13 @@ from pipeline.progress import stage
 
 
 def build(
-    kept: Iterable[Kept], paths: Paths, niveau_produit: str, periodes: Sequence[str | None], vintage: str | None = None
+    kept: Iterable[Kept],
+    paths: Paths,
+    niveau_produit: str,
+    periodes: Sequence[str | None],
+    vintage: str | None = None,
+    *,
+    quarantaine_max_pct: float,
 ) -> list[Release]:
     """The raw tables and marts of these archives below `paths`, as if nothing newer than `vintage` had arrived.
 
@@ -27,5 +33,6 @@ def build(
             kept, paths.raw_tables, lambda found: [tables.choose_period(found, periode) for periode in periodes], vintage
         )
     with stage("Entrepôt (dbt)"):
-        dbt.build(paths, niveau_produit, next((periode for periode in periodes if periode and "T" in periode), ""))
+        rolling = next((periode for periode in periodes if periode and "T" in periode), "")
+        dbt.build(paths, niveau_produit, rolling, quarantaine_max_pct)
     return releases

@@ -33,11 +33,13 @@ COLONNES = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
     " hors_pays_eur nb_pays nb_produits rang_france solde_eur"
     " taux_couverture_pct quarantaine_eur energie_convention_eur valeur_hors_convention_eur part_region_hors_convention_pct"
-    " indetermine_eur retours_eur est_rupture est_evolution_lisible",
+    " indetermine_eur retours_eur est_rupture est_evolution_lisible est_disponible est_perte_forte perte_pct quarantaine_lignes"
+    " quarantaine_lignes_pct quarantaine_pct trimestres_manquants departements_manquants manquant_pct nb_departements",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
     "produits": "periode niveau code flux produit_code produit produit_libelle valeur_eur part_pct rang nb_produits",
     "fiabilite": "periode niveau code flux note convention_pct premier_flux_produit_code premier_flux_pays_code premier_flux_pct"
-    " energie_pct plateformes valeur_eur niveau_convention niveau_concentration niveau_plateforme niveau_energie niveau_petit",
+    " energie_pct plateformes valeur_eur niveau_convention niveau_concentration niveau_plateforme niveau_energie niveau_petit"
+    " niveau_perte perte_pct est_disponible perte_max_pct",
     "specificites": "periode niveau code flux objet objet_code libelle rang valeur_eur part_pct region_part_pct france_part_pct"
     " ecart_france_pts est_saillant",
     "flux": "periode niveau code flux produit_code produit produit_libelle produit_rang produit_valeur_eur produit_nb"
@@ -214,6 +216,13 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
                 "solde_eur": totals["export"] - totals["import"],
                 "taux_couverture_pct": totals["export"] / totals["import"] * 100 if totals["import"] else None,
                 "quarantaine_eur": 0,
+                "est_disponible": True,
+                "est_perte_forte": False,
+                **dict.fromkeys(("perte_pct", "quarantaine_lignes_pct", "quarantaine_pct"), 0.0),
+                "quarantaine_lignes": 0,
+                **dict.fromkeys(("trimestres_manquants", "departements_manquants"), ""),
+                "manquant_pct": None,
+                "nb_departements": 100 if niveau == "departement" else None,
             }
         )
     return pd.DataFrame(rows).astype(
@@ -255,6 +264,10 @@ def _fiabilite(details: dict[str, pd.DataFrame], niveau: str) -> pd.DataFrame:
             "plateformes": "port de Port-Vendres, aéroport d’Orly" if level else "",
             "valeur_eur": int(details[flux]["valeur_eur"].sum()),
             **{f"niveau_{rule}": level for rule in ("convention", "concentration", "plateforme", "energie", "petit")},
+            "niveau_perte": 0,
+            "perte_pct": 0.0,
+            "est_disponible": True,
+            "perte_max_pct": 1.0,
         }
         for flux, level in (("export", 1), ("import", 0))
     ]
@@ -343,6 +356,8 @@ def classement(periode: str = "2024") -> pd.DataFrame:
                     "region_code": [rows[i]["region_code"] for i in order],
                     "valeur_eur": values,
                     "part_france_pct": values / values.sum() * 99.5,
+                    "est_disponible": True,
+                    "est_perte_forte": False,
                 }
             )
         )

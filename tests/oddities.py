@@ -18,6 +18,9 @@ LABELS = {
     "Libelle_CPF4_rev2.1.txt": "9998;Œuvres d'un genre nouveau;202001;999912\r\n".encode("cp1252"),
 }
 SANS_EXPORT, UN_PAYS, EGALITES, HORS_PAYS, NOUVEAUX = "48", "23", "15", "09", "05"
+# What does not come any more from 2024 on: a département that is a région by itself, in both flows; a quarter of the exports of
+# another; and a third whose rows come under a code that nobody knows.
+PARTI, TROUE, RECODE = ("976", "9E"), ("46", 2), ("12", "4A")
 
 
 def odd(flux: str, trimestre: int, annee: int) -> list[Row]:
@@ -80,6 +83,13 @@ def flow(flux: str, annee: int, graine: int, trimestres: tuple[int, ...] = (1, 2
     peculiar = {UN_PAYS, EGALITES, HORS_PAYS, NOUVEAUX} | ({SANS_EXPORT} if flux == "E" else set())
     lignes = 24 if annee == 2023 else 12  # twice as many as a year later
     rows = [fields for fields in country(flux, annee, graine, trimestres, lignes) if fields[3] not in peculiar]
+    if annee > 2023:
+        gone = {(PARTI[1], quarter) for quarter in trimestres} | ({TROUE} if flux == "E" else set())
+        rows = [
+            (*fields[:3], RECODE[1], *fields[4:]) if fields[3] == RECODE[0] else fields
+            for fields in rows
+            if (fields[3], int(fields[1])) not in gone
+        ]
     return [*rows, *odd(flux, trimestres[0], annee)]
 
 

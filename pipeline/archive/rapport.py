@@ -106,10 +106,12 @@ TEXTES = {
         "Demander au producteur. Si le changement est voulu, relever COMEX_ECART_LIGNES_MAX_PCT en connaissance de cause.",
     ),
     "codes_are_known": Texte(
-        "Les codes inconnus de toute table portent moins que la limite d’un flux (réglage COMEX_QUARANTAINE_MAX_PCT).",
-        "Ils portent {part} du flux, {limite_pct}\u00a0% au plus sont admis. Les plus lourds sont ci-dessous.",
-        "des codes créés par les Douanes depuis que les tables ont été faites, ou des lignes endommagées",
-        "Demander au producteur le sens de ces codes et les ajouter aux tables (dbt_project/seeds) avec leur source.",
+        "Ce qui est tenu hors des totaux (code inconnu, valeur absente, négative ou supprimée) reste sous la limite pour chaque flux de"
+        " la France, en lignes, en euros, en départements, en produits et en pays (réglage COMEX_QUARANTAINE_MAX_PCT).",
+        "Aux {flux} de la France, il manque {part}\u00a0; la limite est de {limite_pct}\u00a0%. Les premières lignes tenues à l’écart sont ci-dessous, avec leur raison.",
+        "selon la raison\u00a0: des codes créés par les Douanes depuis que les tables ont été faites, des valeurs que le producteur n’a pas"
+        " données ou qu’il a retirées, des corrections écrites en négatif, ou des lignes endommagées",
+        "Demander au producteur le sens des codes (à ajouter aux tables, dbt_project/seeds, avec leur source) et les valeurs manquantes.",
     ),
     "members_keep_their_names": Texte(
         "Les membres de l’archive portent les mêmes noms que dans la publication précédente.",
@@ -138,7 +140,7 @@ TABLES = {  # facts that are printed as a table: its title and columns
     ),
     "membres": ("Membres", ("avant", "maintenant")),
     "fichiers": ("Fichiers de libellés", ("fichier", "avant", "maintenant")),
-    "codes": ("Premiers codes", ("trimestre", "motif", "code", "département", "lignes", "euros")),
+    "codes": ("Lignes tenues à l’écart", ("trimestre", "raison", "code", "département", "lignes", "euros")),
 }
 
 

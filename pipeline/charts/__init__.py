@@ -16,6 +16,7 @@ import pandas as pd
 
 from pipeline.charts import balance, flux, produits, theme
 from pipeline.charts.texte import litteral
+from pipeline.pertes import INDISPONIBLE
 from pipeline.territoires import Territoire
 from pipeline.typographie import INSECABLE, liste, monnaie, nombre, pct
 
@@ -36,8 +37,11 @@ def dessins(sujets: Iterable[str], territoire: Territoire) -> list[str]:
 def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None:
     """The plotly dict of one subject (or of its reduced form); None when there is nothing to draw.
 
-    `frames`: the marts `balance`, `produits` and `flux` by name, filtered. Sizes are in `layout.width` and `layout.height`.
+    `frames`: the marts `reperes`, `balance`, `produits` and `flux` by name, filtered. Sizes are in `layout.width` and
+    `layout.height`. A figure of both flows is not drawn of one alone: the other would look like nothing.
     """
+    if _manquants(sujet, frames):
+        return None
     mart = sujet.partition("-")[0]
     frame = frames[mart].assign(**{nom: frames[mart][nom].map(litteral) for nom in LIBELLES if nom in frames[mart]})
     if sujet == "balance":
@@ -48,6 +52,17 @@ def figure(sujet: str, frames: dict[str, pd.DataFrame]) -> dict[str, Any] | None
         _, flow, *reduit = sujet.split("-")
         spec = flux.figure(frame, flow, theme.HAUTEUR_FLUX_REDUIT if reduit else theme.HAUTEUR_FLUX)
     return _arrondir(spec)
+
+
+def flux_montres(sujet: str, frames: dict[str, pd.DataFrame]) -> Rows:
+    """The headline rows of the flows that a figure shows."""
+    flow = sujet.partition("-")[2].removesuffix("-reduit")
+    return [row for row in frames["reperes"].to_dict("records") if flow in ("", row["flux"])]
+
+
+def _manquants(sujet: str, frames: dict[str, pd.DataFrame]) -> list[str]:
+    """The flows of a figure whose data are missing."""
+    return [row["flux"] for row in flux_montres(sujet, frames) if not row["est_disponible"]]
 
 
 def _arrondir(spec: Any) -> Any:
@@ -61,6 +76,8 @@ def _arrondir(spec: Any) -> Any:
 
 def alternative(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territoire) -> str:
     """What the figure says, in two to four French sentences, for those who do not see it; "" when there is nothing to draw."""
+    if _manquants(sujet, frames):
+        return ""
     if sujet == "balance":
         return _alternative_balance(frames["balance"].to_dict("records"), territoire)
     if sujet == "produits":
@@ -71,6 +88,13 @@ def alternative(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territo
 
 def phrase_vide(sujet: str, frames: dict[str, pd.DataFrame], territoire: Territoire) -> str:
     """The sentence that stands in for a figure with nothing to draw; the caller's page gives the period."""
+    if manquants := _manquants(sujet, frames):
+        quoi = liste([f"l’{flow}ation" for flow in manquants])
+        seul = "" if len(manquants) > 1 or "-" in sujet else " La figure, qui montre les deux flux, n’est pas dessinée."
+        return (
+            f"{INDISPONIBLE.capitalize()} pour {quoi} : les lignes {territoire.nom_de} manquent dans la base reçue pour la période,"
+            f" ce qui n’est pas un montant nul.{seul}"
+        )
     if sujet == "balance" and len(frames["balance"]):
         return (
             f"Aucun pays partenaire n’est connu pour les échanges enregistrés {territoire.nom_dans} sur la période : tous "

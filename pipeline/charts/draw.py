@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.charts import SUJETS, dessins, figure
+from pipeline.charts import SUJETS, dessins, figure, flux_montres
 from pipeline.charts.render import Figure, render
 from pipeline.charts.theme import mentionner
 from pipeline.errors import ComexError
 from pipeline.marts import Marts
+from pipeline.pertes import mention as incomplet
 from pipeline.territoires import Territoire
 
 SUFFIXES = (".svg", ".png", ".json", ".navigateur")
@@ -41,7 +42,7 @@ def draw(
 ) -> Iterator[Drawn]:
     """Draw `sujets` of `territoires`, and their reduced forms (`dessins`); one with nothing to draw leaves no file, no outcome.
 
-    `mention` (« Données d’exemple ») is printed on each figure.
+    `mention` (« Données d’exemple ») is printed on each figure, and what is incomplete on those that show it.
     """
     wanted: dict[str, tuple[Territoire, str]] = {}
     kept_out: list[Drawn] = []
@@ -63,8 +64,8 @@ def draw(
                 spec = figure(sujet, frames)
                 if spec is None:
                     continue
-                if mention:
-                    spec = mentionner(spec, mention)
+                if mentions := " · ".join(filter(None, (mention, incomplet(flux_montres(sujet, frames))))):
+                    spec = mentionner(spec, mentions)
                 place.mkdir(parents=True, exist_ok=True)
                 (place / f"{sujet}.json").write_text(
                     json.dumps(spec, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"

@@ -24,7 +24,7 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
     paths = workspace.paths
     os.environ.update(dbt_call.environment(paths))
     settings = workspace.settings
-    arguments = dbt_call.build_arguments(settings.niveau_produit, workspace.period())
+    arguments = dbt_call.build_arguments(settings.niveau_produit, workspace.period(), settings.quarantaine_max_pct)
     failed: list[dg.AssetCheckResult] = []
     with told(paths), dbt_call.building(paths), stage("Entrepôt (dbt)"):
         try:
@@ -42,7 +42,7 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
                 yield each._replace(description=words, metadata={**each.metadata, **offending(rows)})
 
 
-CHECKS = specs("mart_national_plausibilite", "mart_national_quarantaine")
+CHECKS = specs("mart_national_plausibilite", "mart_national_pertes", "mart_national_quarantaine")
 
 
 @dg.multi_asset_check(specs=CHECKS)

@@ -30,10 +30,16 @@ ALONE_UP_TO = 20  # fiches: below, starting a process costs more than it saves
 
 @dataclass(frozen=True)
 class Bound:
-    """What became of one fiche: `erreur` is None when its bundle is in place."""
+    """What became of one fiche: its bundle is in place unless there is an `erreur`, or `absence` of data to make it of."""
 
     territoire: Territoire
     erreur: ComexError | None = None
+    absence: ComexError | None = None
+
+    @property
+    def est_faite(self) -> bool:
+        """The bundle is in place."""
+        return self.erreur is None and self.absence is None
 
 
 def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
@@ -82,7 +88,7 @@ def bind(
     """
     territoires = list(territoires)
     page.ecrire_commun(paths.commun)
-    shared = (marts.folder, marts.periode, origin, settings.niveau_produit, settings.logo, paths)
+    shared = (marts.folder, marts.periode, origin, settings, paths)
     if len(territoires) <= ALONE_UP_TO:
         binder = Binder(*shared)
         yield from map(binder.bind, territoires)
@@ -104,15 +110,18 @@ def bind(
 class Binder:
     """What one process needs to bind fiches: the marts read once, and the portraits of régions and France."""
 
-    def __init__(
-        self, folder: Path, periode: str, origin: Provenance, niveau_produit: str, logo: Path | None, paths: Paths
-    ) -> None:
+    def __init__(self, folder: Path, periode: str, origin: Provenance, settings: Settings, paths: Paths) -> None:
         self.marts = Marts(folder, periode)
         self.portraits = {t: self._portrait(t) for t in (*regions().values(), FRANCE)}
-        self.origin, self.niveau_produit, self.logo, self.paths = origin, niveau_produit, logo, paths
+        self.origin, self.paths, self.logo = origin, paths, settings.logo
+        self.niveau_produit, self.quarantaine_max_pct = settings.niveau_produit, settings.quarantaine_max_pct
 
     def _portrait(self, territoire: Territoire) -> Portrait:
-        others = {"fiabilite": self.marts.fiabilite(territoire), "specificites": self.marts.specificites(territoire)}
+        others = {
+            "fiabilite": self.marts.fiabilite(territoire),
+            "specificites": self.marts.specificites(territoire),
+            "pertes": self.marts.pertes(territoire),
+        }
         return Portrait(territoire, self.marts.territoire(territoire) | others)
 
     def fiche(self, territoire: Territoire) -> Fiche:
@@ -127,10 +136,13 @@ class Binder:
             rapprochement=self.marts.reconciliation,
             publies=self.marts.publies,
             niveau_produit=self.niveau_produit,
+            quarantaine_max_pct=self.quarantaine_max_pct,
         )
 
     def bind(self, territoire: Territoire) -> Bound:
         """Write the bundle of one fiche from the figures that are drawn."""
+        if absence := self.marts.sans_donnees(territoire):
+            return Bound(territoire, absence=absence)
         try:
             lus = [lu for one in dict.fromkeys((territoire, territoire.region, FRANCE)) if one for lu in self.marts.lus(one)]
             if territoire == FRANCE:
@@ -153,12 +165,16 @@ def _bind_one(territoire: Territoire) -> Bound:
     return _binder.bind(territoire)
 
 
-def told_failures(bound: list[Bound]) -> str:
-    """Which fiches could not be made and why, the first three in full, the others by name; "" when all were made."""
-    failed = {f"{item.territoire.cle} ({item.territoire.nom})": item.erreur for item in bound if item.erreur}
+def told_failures(bound: list[Bound], *, asked: bool = False) -> str:
+    """Which fiches could not be made and why, the first three in full, the others by name; "" when all were made.
+
+    A territory without data is a failure when it was `asked` for by name; else a check warns of it, and the others are made.
+    """
+    reasons = {item.territoire: item.erreur or (item.absence if asked else None) for item in bound}
+    failed = {f"{territoire.cle} ({territoire.nom})": reason for territoire, reason in reasons.items() if reason}
     if not failed:
         return ""
     names = list(failed)
-    head = f"{len(bound)} fiches were expected; {len(bound) - len(failed)} were made, {len(failed)} could not be:"
+    head = f"{len(bound)} fiches were expected; {sum(item.est_faite for item in bound)} were made, {len(failed)} could not be:"
     told = [f"{name}: {failed[name]}" for name in names[:3]]
     return "\n".join([head, *told, *([f"and {', '.join(names[3:])}"] if names[3:] else [])])

@@ -13,6 +13,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from pipeline.typographie import INDISPONIBLE
+
 CLES = {
     "reperes": ("niveau", "code", "flux"),
     "balance": ("pays_code",),
@@ -21,6 +23,7 @@ CLES = {
     "flux-import": ("produit_code", "pays_code"),
     "classement": ("flux", "departement_code"),
     "fiabilite": ("niveau", "code", "flux"),
+    "pertes": ("niveau", "code", "flux", "motif"),
     "specificites": ("flux", "objet", "objet_code"),
     "rapprochement": ("niveau", "code", "flux", "etape"),
     "publies": ("niveau", "code", "flux", "perimetre"),
@@ -36,7 +39,9 @@ class Ligne(dict[str, Any]):
         self._adresse = f"{dossier}donnees/{fichier}.csv:{'/'.join(str(valeurs[cle]) for cle in CLES[fichier])}"
 
     def dit(self, colonne: str, forme: Callable[..., str], *args: Any, **options: Any) -> str:
-        """The value of `colonne`, printed by `forme` and bound to its cell."""
+        """The value of `colonne`, printed by `forme` and bound to its cell; a value that is missing is never a zero."""
+        if self[colonne] is None:
+            return INDISPONIBLE
         return lier(forme(self[colonne], *args, **options), f"{self._adresse}:{colonne}", self[colonne])
 
 

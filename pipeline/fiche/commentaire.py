@@ -22,7 +22,34 @@ def compte(ligne: Ligne, colonne: str, singulier: str, pluriel: str) -> str:
 
 
 def _par_flux(reperes: Reperes, colonne: str, mots: Mapping[str, tuple[str, str]]) -> str:
-    return " et ".join(compte(reperes[flux], colonne, *mots[flux]) for flux in ("export", "import") if reperes[flux][colonne])
+    connus = [flux for flux in ("export", "import") if flux in reperes and reperes[flux][colonne]]
+    return " et ".join(compte(reperes[flux], colonne, *mots[flux]) for flux in connus)
+
+
+def est_commentable(repere: Ligne) -> bool:
+    """Whether a flow is there, and whole enough: what comes first in it may be what is missing."""
+    return repere["est_disponible"] and not repere["est_perte_forte"]
+
+
+def incomplet(reperes: Reperes) -> str:
+    """Why a figure is not commented on: which of these flows are incomplete or missing; nothing when none is."""
+    absents, partiels = ([f"les {DEFINI[flux]}" for flux, row in reperes.items() if kind(row)] for kind in (_manque, _perd))
+    return " ".join(
+        f"{majuscule(liste(noms))} {etat}{suite}."
+        for noms, etat, suite in (
+            (absents, "ne sont pas disponibles", " : aucun montant n’en est donné, ce qui n’est pas un montant nul"),
+            (partiels, "sont incomplètes", " : les premiers pays et produits, qui peuvent manquer, n’en sont pas commentés"),
+        )
+        if noms
+    )
+
+
+def _manque(repere: Ligne) -> bool:
+    return not repere["est_disponible"]
+
+
+def _perd(repere: Ligne) -> bool:
+    return repere["est_disponible"] and repere["est_perte_forte"]
 
 
 # Balance and goods ---------------------------------------------------------------------------------------------------------
@@ -30,6 +57,8 @@ def _par_flux(reperes: Reperes, colonne: str, mots: Mapping[str, tuple[str, str]
 
 def balance(territoire: Territoire, code: str, reperes: Reperes, fiabilite: Reperes) -> str:
     """The sign of the balance, how far it can be trusted, and how both flows moved; the amounts stand above it."""
+    if not all(map(est_commentable, reperes.values())):
+        return " ".join(filter(None, (incomplet(reperes), "Le solde apparent n’est donc pas commenté.", evolutions(reperes))))
     if not any(repere["valeur_eur"] for repere in reperes.values()):
         return ""
     solde = reperes["export"]["solde_eur"]
@@ -48,7 +77,11 @@ def evolutions(reperes: Reperes) -> str:
         if repere["est_evolution_lisible"]:
             evolution = repere["evolution_pct"]
             verbe = "sont stables" if abs(evolution) < 0.05 else "progressent" if evolution > 0 else "reculent"
-            de = "" if verbe == "sont stables" else f" de {repere.dit('evolution_pct', lambda valeur: pct(abs(valeur)))}"
+            de = (
+                ""
+                if verbe == "sont stables"
+                else f" de {repere.dit('evolution_pct', lambda valeur: pct(abs(valeur)).replace('>', 'plus de'))}"
+            )
             told.append(f"les {DEFINI[flux]}{'' if de and verbe == dernier else f' {verbe}'}{de}")
             dernier = verbe
     return f"Sur un an, {liste(told)}." if told else ""

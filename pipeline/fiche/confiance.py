@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Literal
 
+from pipeline import pertes
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contenu import Bloc, Colonne, Encadre, Intertitre, Paragraphe, Points, Repere, Reperes, Tableau
 from pipeline.fiche.textes import DEFINI, insecables, majuscule
 from pipeline.territoires import ILE_DE_FRANCE, Territoire, seed, tous
-from pipeline.typographie import INSECABLE, arrondi, euros, liste, millions, nombre, pct
+from pipeline.typographie import INSECABLE, arrondi, euros, liste, millions, nombre, pct, trimestres
 
 FLUX: tuple[Literal["export", "import"], ...] = ("export", "import")
-ABSENT = {"non_mesurable": "non mesurable", "non_publiee": "non publié"}
+ABSENT = {"non_mesurable": "non mesurable", "non_publiee": "non publié", "non_disponible": "non disponible"}
 RESERVES = {"A": "aucune réserve particulière", "B": "des réserves à connaître", "C": "à lire avec prudence"}
 ETAPES = {
     "departements": "Départements, somme",
@@ -24,7 +25,7 @@ ETAPES = {
     "indetermine": "Département indéterminé",
     "regions": "Régions, somme",
     "base_ouverte": "Total de la base ouverte, celui de ces fiches",
-    "ecartees": "Lignes tenues à l’écart (code inconnu)",
+    "ecartees": "Lignes tenues à l’écart",
     "materiel_militaire": "Matériel militaire",
     "seuils_et_non_reponse": "Échanges sous les seuils et non-réponse",
     "ecart_ensemble": "Ensemble de ce qui manque, par différence",
@@ -37,11 +38,13 @@ SOMMES = ("regions", "base_ouverte", "total_publie", "total_publie_fab")
 
 @dataclass(frozen=True)
 class Donnees:
-    """The rows that these sections print: note by flow (none for régions and France), steps, published totals."""
+    """The rows that these sections print: note by flow (none for régions and France), steps, published totals, what is kept out."""
 
     fiabilite: Mapping[str, Ligne]
     rapprochement: Sequence[Ligne]
     publies: Sequence[Ligne]
+    pertes: Sequence[Ligne] = ()  # of the territory, each reason apart
+    pertes_france: Sequence[Ligne] = ()
 
     def etapes(self, niveau: str, code: str) -> dict[tuple[str, str], Ligne]:
         """Steps of one territory by name and flow, in their order."""
@@ -52,10 +55,13 @@ class Donnees:
 
 
 def raisons(row: Ligne) -> list[str]:
-    """Why the note is not A, in words."""
-    if not row["valeur_eur"]:
+    """Why the note is not A, in words; what is missing first."""
+    if not row["est_disponible"]:
+        return ["les données ne sont pas disponibles"]
+    if not row["valeur_eur"] and not row["niveau_perte"]:
         return ["aucun échange n’est relevé"]
     regles = {
+        "perte": lambda: f"les données sont incomplètes ({row.dit('perte_pct', pct)} des lignes ou de la valeur tenus à l’écart)",
         "convention": lambda: (
             "l’électricité et le gaz naturel, que les Douanes rattachent à Paris par convention, pèsent "
             f"{row.dit('convention_pct', pct)} du total"
@@ -75,6 +81,7 @@ def ne_permet_pas(territoire: Territoire, fiabilite: Mapping[str, Ligne]) -> lis
         return any(row[f"niveau_{regle}"] for row in fiabilite.values())
 
     propres = {
+        "perte": "que le total, ses premiers pays et ses premiers produits sont les vrais : une partie des données manque",
         "convention": f"que l’électricité et le gaz comptés ici sont produits ou consommés {territoire.nom_dans}",
         "concentration": "que l’économie locale évolue comme le total, qu’un seul flux peut entraîner",
         "plateforme": "que les biens comptés ici sont produits ou utilisés sur place",
@@ -108,7 +115,7 @@ def _seuil(regle: Mapping[str, str], colonne: str, sens: str) -> str:
     return f"{sens} {millions(seuil) if regle['unite'] == '€' else nombre(seuil) + INSECABLE + regle['unite']}"
 
 
-def _tableau_regles() -> Tableau:
+def _tableau_regles(perte_max_pct: float) -> Tableau:
     lignes = tuple(
         (
             insecables(regle["raison"]),
@@ -116,6 +123,8 @@ def _tableau_regles() -> Tableau:
         )
         for nom, regle in _regles().items()
     )
+    perte = insecables("Données qui manquent : lignes tenues à l’écart, en nombre ou en valeur")
+    lignes = ((perte, "–", f"plus de {nombre(perte_max_pct, 1).removesuffix(',0')}{INSECABLE}%"), *lignes)
     return Tableau(
         "Comment la note est établie",
         (Colonne("Règle", nombre=False, largeur=4), Colonne("Réserve"), Colonne("Forte réserve")),
@@ -146,7 +155,7 @@ def fiabilite(territoire: Territoire, reperes: Mapping[str, Ligne], donnees: Don
             tuple(insecables(f"{majuscule(texte)}.") for texte in ne_permet_pas(territoire, notes)),
         ),
         _tableau_conventions(territoire, reperes, donnees, source),
-        *([_tableau_regles()] if notes else []),
+        *([_tableau_regles(notes["export"]["perte_max_pct"])] if notes else []),
     ]
     return tuple(blocs)
 
@@ -161,7 +170,7 @@ def _motifs(notes: Mapping[str, Ligne]) -> list[tuple[str, str]]:
 
 def _raisons(row: Ligne) -> str:
     told = raisons(row)
-    return f"{' ; '.join(told)}." if told else "aucune des cinq règles n’appelle de réserve."
+    return f"{' ; '.join(told)}." if told else "aucune des six règles n’appelle de réserve."
 
 
 def points(elements: Iterable[tuple[str, str]]) -> Points:
@@ -197,18 +206,87 @@ def _tableau_conventions(territoire: Territoire, reperes: Mapping[str, Ligne], d
                 *(monaco["monaco", flux].dit("valeur_eur", millions) for flux in FLUX),
             )
         )
-    if any(reperes[flux]["quarantaine_eur"] for flux in FLUX):
-        lignes.append(ligne("Lignes tenues à l’écart (code inconnu), hors du total", "quarantaine_eur"))
+    lignes += _ecartees(donnees.pertes)
     return Tableau(
         "Ce que les conventions mettent dans les totaux",
         (Colonne("Poste", nombre=False, largeur=4), *(Colonne(majuscule(DEFINI[flux])) for flux in FLUX)),
         tuple((insecables(libelle), *valeurs) for libelle, *valeurs in lignes),
         note=insecables(
-            "Les partenaires indéterminés et les retours restent dans tous les totaux, sous « Autres pays », sans prendre de rang. "
+            f"{_sans_departement(territoire, donnees.pertes_france)}Les partenaires indéterminés et les retours restent dans tous les totaux, sous « Autres pays », sans prendre de rang. "
             f"Le gaz naturel (poste 0620) comprend le gaz liquéfié. {source}"
         ),
         donnees="reperes",
     )
+
+
+# What is missing -----------------------------------------------------------------------------------------------------------
+
+
+def ecartees(row: Ligne) -> str:
+    """`3 lignes, 2 258,4 M€`; rows may have no amount at all."""
+    mot = "ligne" if row["lignes"] < 2 else "lignes"
+    somme = row.dit("valeur_eur", millions) if row["valeur_eur"] else "montant inconnu"
+    return f"{row.dit('lignes', nombre)}{INSECABLE}{mot}, {somme}"
+
+
+def _ecartees(rows: Sequence[Ligne]) -> list[tuple[str, ...]]:
+    """A line of the table for each reason."""
+    par_motif = {(row["motif"], row["flux"]): row for row in rows}
+    return [
+        (
+            f"Hors du total, tenu à l’écart : {pertes.raison(motif)}",
+            *(ecartees(par_motif[motif, flux]) if (motif, flux) in par_motif else "–" for flux in FLUX),
+        )
+        for motif in dict.fromkeys(motif for motif, _ in par_motif)
+    ]
+
+
+def _sans_departement(territoire: Territoire, rows: Sequence[Ligne]) -> str:
+    """Rows of an unknown département belong to nobody but France: who they should belong to is not known."""
+    connus = [f"{ecartees(row)} à l’{row['flux']}ation" for row in rows if row["motif"] == "departement_inconnu"]
+    if not connus:
+        return ""
+    if territoire.niveau == "france":
+        suite = "elles ne sont comptées dans aucun département ni aucune région"
+    else:
+        suite = f"rien ne dit si elles reviennent {'à la région' if territoire.niveau == 'region' else 'au département'}"
+    return f"Pour toute la France, des lignes ont un code de département inconnu ({liste(connus)}) : {suite}. "
+
+
+def encadre(territoire: Territoire, reperes: Mapping[str, Ligne], rows: Sequence[Ligne]) -> Encadre | None:
+    """The box of the cover that says what is incomplete or missing, with its numbers; None when all is there."""
+    dits = [phrase for flux in FLUX for phrase in _incomplet(territoire, reperes[flux], [r for r in rows if r["flux"] == flux])]
+    return Encadre(insecables("Données incomplètes"), tuple(map(insecables, dits))) if dits else None
+
+
+def _incomplet(territoire: Territoire, repere: Ligne, rows: Sequence[Ligne]) -> list[str]:
+    nom = majuscule(DEFINI[repere["flux"]])
+    if not repere["est_disponible"]:
+        avant = " La base en donnait un an plus tôt." if repere["valeur_precedente_eur"] else ""
+        return [
+            f"{nom} : données non disponibles. Aucune ligne utilisable pour {trimestres(repere['trimestres_manquants'])}.{avant} "
+            "Ce n’est pas un montant nul."
+        ]
+    dits = []
+    if manquants := repere["departements_manquants"]:
+        poids = repere.dit("manquant_pct", pct) if repere["manquant_pct"] else ""
+        dits.append(
+            f"{nom} : le total est fait sans {pertes.noms(manquants)}, dont les données ne sont pas disponibles"
+            f"{f' ({poids} du total un an plus tôt)' if poids else ''}."
+        )
+    if repere["est_perte_forte"] and rows:
+        raisons_dites = liste([f"{ecartees(row)} ({pertes.raison(row['motif'])})" for row in rows])
+        vrai = "est plus élevé" if all(row["valeur_eur"] >= 0 for row in rows) else "est différent"
+        dits.append(
+            f"{nom} : {repere.dit('quarantaine_lignes_pct', pct)} des lignes et {repere.dit('quarantaine_pct', pct)} de la valeur connue "
+            f"sont tenus à l’écart du total : {raisons_dites}. Le vrai total {vrai}."
+        )
+    if repere["est_perte_forte"]:
+        dits.append(
+            f"{nom} : ni évolution{' ni rang' if territoire.niveau == 'departement' else ''}, ni commentaire : ils diraient ce qui "
+            "manque plus que ce qui est échangé."
+        )
+    return dits
 
 
 # Published totals ----------------------------------------------------------------------------------------------------------

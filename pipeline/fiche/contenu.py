@@ -146,6 +146,7 @@ class Couverture:
     industrie: tuple[str, ...]
     industrie_note: str
     millesime: str
+    encadre: Encadre | None = None  # what is incomplete or missing
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class Fiche:
     sections: tuple[Section, ...]
     frames: dict[str, Any] = field(repr=False)  # of the territory, for its data files
     reperes_compares: tuple[Any, ...] = field(repr=False, default=())  # frames of région and France
+    quarantaine_max_pct: float = 1.0  # the operator's limit, from which on a flow is marked incomplete
 
     @property
     def illustrations(self) -> tuple[Illustration, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from pipeline import charts
+from pipeline import charts, pertes
 from pipeline.charts.texte import imprimable
 from pipeline.fiche import commentaire, confiance, textes
 from pipeline.fiche.cellules import Ligne
@@ -32,11 +32,12 @@ from pipeline.fiche.contenu import (
 from pipeline.fiche.provenance import Provenance
 from pipeline.fiche.textes import insecables
 from pipeline.territoires import ILE_DE_FRANCE, Territoire
-from pipeline.typographie import INSECABLE, millions, mois, monnaie, nombre, pct, periode
+from pipeline.typographie import INDISPONIBLE, INSECABLE, millions, mois, monnaie, nombre, pct, periode
 
 Flux = Literal["export", "import"]
 FLUX: tuple[Flux, ...] = ("export", "import")
 NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
+NON_CLASSES = " dont les données sont complètes ; – : non classé ; (i) : données incomplètes ; n. d. : données non disponibles"
 # €: from there on, or with a country of a tenth of it, a matrix is printed in whole millions; from ten times as much on, in milliards.
 GRAND = 100_000_000_000
 
@@ -50,7 +51,7 @@ class Portrait:
 
     @cached_property
     def _rows(self) -> dict[str, list[dict[str, Any]]]:
-        return {mart: lignes(frame) for mart, frame in self.frames.items()}
+        return {"pertes": []} | {mart: lignes(frame) for mart, frame in self.frames.items()}
 
     def rows(self, mart: str, flux: str | None = None, dossier: str = "") -> list[Ligne]:
         """Rows of one mart, of one flow if given, bound to their data file in the bundle `dossier`; missing values are None."""
@@ -87,6 +88,7 @@ def construire(
     publies: pd.DataFrame,
     classement: pd.DataFrame | None = None,
     niveau_produit: str = "A129",
+    quarantaine_max_pct: float = 1.0,
 ) -> Fiche:
     """The content of one fiche.
 
@@ -94,7 +96,8 @@ def construire(
     for France. `classement` is the national ranking, shown in the fiches of France and of régions; `rapprochement` the steps
     towards published totals, `publies` totals published elsewhere, both of all territories.
     """
-    return _Redaction(portrait, periode, provenance, region, france, classement, rapprochement, publies, niveau_produit).fiche()
+    redaction = _Redaction(portrait, periode, provenance, region, france, classement, rapprochement, publies, niveau_produit)
+    return replace(redaction.fiche(), quarantaine_max_pct=quarantaine_max_pct)
 
 
 def _parmi(frame: pd.DataFrame, territoires: list[str]) -> pd.DataFrame:
@@ -141,6 +144,10 @@ class _Redaction:
             self.fiabilite,
             [Ligne(row, "rapprochement") for row in lignes(self.rapprochement)],
             [Ligne(row | {"nom": confiance.nom(row)}, "publies") for row in lignes(self.publies)],
+            self.portrait.rows("pertes"),
+            self.france.rows("pertes", dossier=f"../{self.france.territoire.slug}/")
+            if self.france
+            else self.portrait.rows("pertes"),
         )
         # A région ranks its own départements; where there is but one, there is nothing to rank.
         if self.territoire.niveau == "departement" or self.territoire.est_region:
@@ -174,7 +181,7 @@ class _Redaction:
             titre=f"{titre} – {periode(self.periode)}",
             courant=titre,
             couverture=self._couverture(),
-            barres=(self.valeurs["export"], self.valeurs["import"]),
+            barres=(self.valeurs["export"] or 0, self.valeurs["import"] or 0),
             sections=tuple(sections),
             frames=self.portrait.frames
             | {"rapprochement": self.rapprochement, "publies": self.publies}
@@ -200,22 +207,30 @@ class _Redaction:
                     for flux in FLUX
                 ),
                 self._repere_solde(),
-                Repere("Taux de couverture", textes.taux(self.reperes["export"]), "exportations / importations"),
+                Repere("Taux de couverture", textes.taux(self.reperes["export"]), self._etat() or "exportations / importations"),
             ),
             industrie_titre=titre,
             industrie=noms,
             industrie_note=insecables(note),
             millesime=" · ".join(filter(None, (f"Millésime {mois(self.provenance.millesime)}", self.provenance.edition))),
+            encadre=confiance.encadre(self.territoire, self.reperes, self.confiance.pertes),
         )
 
     def _repere_solde(self) -> Repere:
-        ton = "excedent" if self.solde > 0 else "deficit" if self.solde < 0 else "neutre"
-        return Repere("Solde apparent (CAF/FAB)", self._solde(), "exportations − importations", ton)
+        ton = "neutre" if not self.solde or self._etat() else "excedent" if self.solde > 0 else "deficit"
+        return Repere("Solde apparent (CAF/FAB)", self._solde(), self._etat() or "exportations − importations", ton)
+
+    def _etat(self, *flux: str) -> str:
+        """Under a number of these flows (of both by default): that it is missing, or incomplete; nothing when it is whole."""
+        rows = [self.reperes[each] for each in flux or FLUX]
+        if not all(row["est_disponible"] for row in rows):
+            return pertes.INDISPONIBLE
+        return pertes.INCOMPLET if any(row["est_perte_forte"] for row in rows) else ""
 
     def _precision(self, flux: str) -> str:
         """Under a total of the cover: its growth, and a note C."""
         reserve = "fiabilité\u00a0C" if commentaire.est_faible(flux, self.fiabilite) else ""
-        return " · ".join(filter(None, (textes.evolution(self.reperes[flux]), reserve)))
+        return " · ".join(filter(None, (textes.evolution(self.reperes[flux]), self._etat(flux), reserve)))
 
     def _valeur(self, flux: str) -> str:
         return self.reperes[flux].dit("valeur_eur", millions)
@@ -267,7 +282,7 @@ class _Redaction:
         premiers = [row for row in self.portrait.rows("balance") if row["pays_code"] != "AUTRES"][:3]
         phrases = (
             commentaire.balance(self.territoire, self.periode, self.reperes, self.fiabilite),
-            commentaire.partenaires(premiers, self.reperes),
+            "" if self._etat() else commentaire.partenaires(premiers, self.reperes),
         )
         return Section(
             "balance",
@@ -275,9 +290,12 @@ class _Redaction:
             (
                 Reperes(
                     (
-                        *(Repere(textes.majuscule(textes.DEFINI[flux]), self._valeur(flux), ton=flux) for flux in reversed(FLUX)),
-                        replace(self._repere_solde(), precision=""),
-                        Repere("Taux de couverture", textes.taux(self.reperes["export"])),
+                        *(
+                            Repere(textes.majuscule(textes.DEFINI[flux]), self._valeur(flux), self._etat(flux), flux)
+                            for flux in reversed(FLUX)
+                        ),
+                        replace(self._repere_solde(), precision=self._etat()),
+                        Repere("Taux de couverture", textes.taux(self.reperes["export"]), self._etat()),
                     )
                 ),
                 *_paragraphes(" ".join(filter(None, phrases)), style="chapeau"),
@@ -291,9 +309,15 @@ class _Redaction:
         )
 
     def _produits(self) -> Section:
+        dits = {flux: row for flux, row in self.reperes.items() if commentaire.est_commentable(row)}
         phrases = [
-            *(commentaire.premiers_produits(flux, self._premiers(self.portrait, flux)[:3], self.fiabilite) for flux in FLUX),
-            commentaire.nombre_produits(self.reperes),
+            commentaire.incomplet(self.reperes),
+            *(
+                commentaire.premiers_produits(flux, self._premiers(self.portrait, flux)[:3], self.fiabilite)
+                for flux in FLUX
+                if flux in dits
+            ),
+            commentaire.nombre_produits(dits),
         ]
         return Section(
             "produits",
@@ -317,14 +341,24 @@ class _Redaction:
     def _parts(self, flux: Flux) -> tuple[Repere, ...]:
         """The total of a flow, and what it weighs."""
         repere = self.reperes[flux]
-        elements = [Repere(textes.majuscule(textes.DEFINI[flux]), self._valeur(flux), ton=flux)]
-        if self.region_comparee and repere["part_region_pct"] is not None:
-            elements.append(Repere("Part de la région", repere.dit("part_region_pct", pct), self.region_comparee.nom))
+        elements = [Repere(textes.majuscule(textes.DEFINI[flux]), self._valeur(flux), self._etat(flux), flux)]
+        if self.region_comparee and self.region and repere["part_region_pct"] is not None:
+            partielle = " (incomplète)" if self.region.reperes()[flux]["est_perte_forte"] else ""
+            elements.append(
+                Repere("Part de la région", repere.dit("part_region_pct", pct), f"{self.region_comparee.nom}{partielle}")
+            )
         if self.territoire.niveau != "france" and repere["part_france_pct"] is not None:
             elements.append(Repere("Part de la France", repere.dit("part_france_pct", pct, 2)))
         if repere["rang_france"] is not None:
             suffixe = "er" if repere["rang_france"] == 1 else "e"
-            elements.append(Repere("Rang", f"{repere.dit('rang_france', nombre)}{suffixe}", "des 100 départements"))
+            connus = "" if repere["nb_departements"] == 100 else " connus"
+            elements.append(
+                Repere(
+                    "Rang",
+                    f"{repere.dit('rang_france', nombre)}{suffixe}",
+                    f"des {nombre(repere['nb_departements'])} départements{connus}",
+                )
+            )
         if flux in self.fiabilite:
             elements.append(Repere("Fiabilité", self.fiabilite[flux]["note"], "note de A à C"))
         return tuple(elements)
@@ -334,13 +368,16 @@ class _Redaction:
         principaux = (row for row in rows if row["est_principal"])
         principal = min(principaux, key=lambda row: (-row["valeur_eur"], row["produit_code"]), default=None)
         produits, pays = (next((row for row in rows if row[f"{cote}_code"] == "AUTRES"), None) for cote in ("produit", "pays"))
-        imprimer = monnaie(self.valeurs[flux])
-        phrases = [
-            commentaire.prudence(flux, self.fiabilite),
-            commentaire.premiers_pays(flux, self._specificites(flux, "pays")[:3]),
-            commentaire.principal_flux(flux, principal, imprimer),
-            commentaire.autres(produits, pays, imprimer),
-        ]
+        imprimer = monnaie(self.valeurs[flux] or 0)
+        if commentaire.est_commentable(self.reperes[flux]):
+            phrases = [
+                commentaire.prudence(flux, self.fiabilite),
+                commentaire.premiers_pays(flux, self._specificites(flux, "pays")[:3]),
+                commentaire.principal_flux(flux, principal, imprimer),
+                commentaire.autres(produits, pays, imprimer),
+            ]
+        else:
+            phrases = [commentaire.incomplet({flux: self.reperes[flux]})]
         return Section(
             f"flux-{flux}",
             textes.majuscule(textes.DEFINI[flux]),
@@ -366,11 +403,13 @@ class _Redaction:
             row
             for objet in ("produit", "pays")
             for row in [row for row in self._specificites(flux, objet) if row["est_saillant"]][:2]
+            if commentaire.est_commentable(self.reperes[flux])
         ][:3]
         dits = {row["objet_code"] for row in saillants}
         premiers = [
             (other.territoire, row)
             for other in self.compares
+            if commentaire.est_commentable(other.reperes()[flux])
             for row in self._premiers(other, flux)[:1]
             if row["produit_code"] not in dits
         ]
@@ -421,15 +460,18 @@ class _Redaction:
                     cell
                     for other in (row, imports[row["departement_code"]])
                     for cell in (
-                        other.dit("rang", nombre),
-                        other.dit("valeur_eur", millions),
+                        other.dit("rang", nombre) if other["rang"] else "–",
+                        other.dit("valeur_eur", millions)
+                        + (" (i)" if other["est_disponible"] and other["est_perte_forte"] else ""),
                         other.dit("part_france_pct", pct, 2),
                     )
                 ),
             )
-            for row in sorted(rows, key=lambda row: row["rang"])
+            # In the order of the mart: those without a rank come last.
+            for row in rows
             if row["flux"] == "export"
         )
+        non_classes = any(row["rang"] is None for row in rows)
         return (
             Section(
                 "classement",
@@ -449,7 +491,9 @@ class _Redaction:
                             Colonne("Part de la France"),
                         ),
                         cases,
-                        note=insecables(f"Rangs parmi les 100 départements. {self.provenance.ligne}"),
+                        note=insecables(
+                            f"Rangs parmi les 100 départements{NON_CLASSES if non_classes else ''}. {self.provenance.ligne}"
+                        ),
                         donnees="classement",
                         dense=self.territoire.niveau == "france",
                     ),
@@ -473,14 +517,16 @@ class _Redaction:
             "Les chiffres",
             (
                 self._tableau_reperes(),
-                self._tableau_balance(),
+                *((self._tableau_balance(),) if self.solde is not None else ()),
                 *(self._tableau_produits(flux) for flux in FLUX if self.valeurs[flux]),
                 *(self._tableau_flux(flux) for flux in FLUX if self.valeurs[flux]),
             ),
         )
 
-    def _note(self, texte: str = "") -> str:
-        return insecables(f"{texte} {self.provenance.ligne}".strip())
+    def _note(self, texte: str = "", *flux: str) -> str:
+        """A remark, what is incomplete in these flows (in both by default), and the source."""
+        mention = pertes.mention(self.reperes[each] for each in flux or FLUX)
+        return insecables(" ".join(filter(None, (texte.strip(), mention and f"{mention}.", self.provenance.ligne))))
 
     def _tableau_reperes(self) -> Tableau:
         lignes = []
@@ -491,17 +537,17 @@ class _Redaction:
                 lignes.append(
                     (
                         f"{other.territoire.nom}, {textes.DEFINI[flux]}",
-                        row.dit("valeur_eur", millions),
-                        textes.INDISPONIBLE
-                        if row["evolution_pct"] is None
-                        else row.dit("evolution_pct", pct, signe=True) + (" (r)" if row["est_rupture"] else ""),
+                        row.dit("valeur_eur", millions) + (" (i)" if row["est_disponible"] and row["est_perte_forte"] else ""),
+                        row.dit("evolution_pct", pct, signe=True)
+                        + (" (r)" if row["est_rupture"] and row["evolution_pct"] is not None else ""),
                         *((part_region,) if self.region_comparee else ()),
                         "" if row["part_france_pct"] is None else row.dit("part_france_pct", pct, 2),
                         row.dit("nb_pays", nombre),
                         row.dit("nb_produits", nombre),
                     )
                 )
-        absent = any(textes.INDISPONIBLE in ligne for ligne in lignes)
+        absent = any(INDISPONIBLE in ligne for ligne in lignes)
+        partiel = any(case.endswith("(i)") for ligne in lignes for case in ligne)
         rupture = any(case.endswith("(r)") for ligne in lignes for case in ligne)
         return Tableau(
             insecables(f"Repères, {periode(self.periode)}"),
@@ -516,7 +562,8 @@ class _Redaction:
             ),
             tuple(lignes),
             note=self._note(
-                (f"{textes.INDISPONIBLE} : non disponible. " if absent else "")
+                (f"{INDISPONIBLE} : non disponible. " if absent else "")
+                + ("(i) : données incomplètes. " if partiel else "")
                 + ("(r) : l’évolution franchit la rupture de série de janvier 2022." if rupture else "")
             ),
             donnees="reperes",
@@ -571,7 +618,7 @@ class _Redaction:
                 Colonne("Part", largeur=0.8),
             ),
             (*lignes, ("Total", "", self._valeur(flux), pct(100))),
-            note=self._note(),
+            note=self._note("", flux),
             donnees="produits",
             total=True,
         )
@@ -585,7 +632,7 @@ class _Redaction:
 
         # What a column of the page can hold, the same for both flows.
         des_deux = [row for each in FLUX for row in self.portrait.rows("flux", each) if row["pays_code"] != "AUTRES"]
-        total_max = max(self.valeurs.values())
+        total_max = max(valeur or 0 for valeur in self.valeurs.values())
         pays_max = max((row["pays_valeur_eur"] for row in des_deux), default=0)
         unite, puissance = ("Md€", 9) if total_max >= 10 * GRAND else ("M€", 6)
         decimales = 0 if puissance == 6 and (total_max >= GRAND or pays_max >= GRAND / 10) else 1
@@ -630,7 +677,8 @@ class _Redaction:
             ),
             (*lignes, total),
             note=self._note(
-                f"– : aucun échange ; ε : moins de {nombre(plancher, decimales + 1)}{INSECABLE}{unite}. En rouge, les cinq premiers flux."
+                f"– : aucun échange ; ε : moins de {nombre(plancher, decimales + 1)}{INSECABLE}{unite}. En rouge, les cinq premiers flux.",
+                flux,
             ),
             donnees=f"flux-{flux}",
             forts=forts,

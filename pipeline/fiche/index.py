@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline import pertes
 from pipeline.fiche import parutions, revisions, textes
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contexte import lignes
@@ -92,7 +93,8 @@ def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame, origine: Provenan
             continue
         dossier = f"{_relatif(fiches / territoire.slug, racine)}/"
         export, import_ = (Ligne(rows[flux], "reperes", dossier) for flux in ("export", "import"))
-        solde = export["solde_eur"]
+        solde, etat = export["solde_eur"] or 0, pertes.etat((export, import_))
+        absent = etat == pertes.INDISPONIBLE  # there is no fiche, and one made of former data is not of these
         made[territoire.cle] = {
             "nom": territoire.nom,
             "code": "" if territoire.niveau != "departement" else territoire.code,
@@ -102,8 +104,10 @@ def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame, origine: Provenan
             "solde": export.dit("solde_eur", millions, signe=True),
             "ton": "excedent" if solde > 0 else "deficit" if solde < 0 else "neutre",
             "couverture": textes.taux(export),
-            "html": _lien(racine, fiches, territoire, "fiche.html", origine),
-            "pdf": _lien(racine, fiches, territoire, "fiche.pdf", origine),
+            "etat": etat,
+            "sans_fiche": absent,
+            "html": None if absent else _lien(racine, fiches, territoire, "fiche.html", origine),
+            "pdf": None if absent else _lien(racine, fiches, territoire, "fiche.pdf", origine),
         }
     return made
 

@@ -26,6 +26,7 @@ from pipeline.fiche.provenance import LICENCE, versions
 from pipeline.marts import Lu
 from pipeline.outputs import writing
 from pipeline.spreadsheets import RULE, neutralised
+from pipeline.pertes import raison
 from pipeline.territoires import Territoire
 
 # First columns of each data file, a contract with those who read them; the mart's other columns follow.
@@ -35,6 +36,7 @@ COLONNES = {
     "produits": ["flux", "produit_code", "produit", "valeur_eur", "part_pct", "rang"],
     "classement": ["flux", "rang", "departement_code", "nom", "region_code", "valeur_eur", "part_france_pct"],
     "fiabilite": ["niveau", "code", "flux", "note"],
+    "pertes": ["niveau", "code", "nom", "flux", "motif", "lignes", "lignes_pct", "valeur_eur", "valeur_pct", "codes"],
     "specificites": ["flux", "objet", "objet_code", "libelle", "rang", "valeur_eur", "part_pct"],
     "rapprochement": ["niveau", "code", "flux", "ordre", "etape", "valeur_eur", "mesure"],
     "publies": ["niveau", "code", "flux", "perimetre", "valeur_eur", "publie_eur"],
@@ -42,7 +44,7 @@ COLONNES = {
 }
 MART_DE = {"rapprochement": "reconciliation"}  # a file that is named otherwise than its mart
 DE_PLUSIEURS = ("reperes", "reconciliation", "publies", "classement")  # files that hold rows of other territories too
-FACULTATIFS = ("classement", "fiabilite", "specificites", "rapprochement", "publies")  # where there are rows
+FACULTATIFS = ("classement", "fiabilite", "pertes", "specificites", "rapprochement", "publies")  # where there are rows
 
 TOUJOURS = {
     "fiche.pdf",
@@ -127,7 +129,7 @@ def donnees(fiche: Fiche) -> dict[str, pd.DataFrame]:
 
 def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
     # Columns that one level leaves empty (a région has no share of its région) keep the type of the first frame.
-    types = frames[0].dtypes.to_dict()
+    types = {column: "Int64" if kind == "int64" else kind for column, kind in frames[0].dtypes.items()}
     return pd.concat([frames[0], *(frame.reindex(columns=list(types)).astype(types) for frame in frames[1:])], ignore_index=True)
 
 
@@ -206,6 +208,21 @@ def _issu_de(chemin: str, territoire: Territoire, lus: Sequence[Lu]) -> list[str
     return ["marts", "figures"] if sujet == "fiche" else []
 
 
+def _ecartees(fiche: Fiche) -> list[dict[str, Any]]:
+    """What is kept out of the territory's totals, each reason in words."""
+    rows = fiche.frames["pertes"].to_dict("records") if "pertes" in fiche.frames else []
+    return [
+        {
+            "flux": row["flux"],
+            "motif": row["motif"],
+            "raison": raison(row["motif"]),
+            "lignes": int(row["lignes"]),
+            "valeur_eur": int(row["valeur_eur"]),
+        }
+        for row in rows
+    ]
+
+
 def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[dict[str, Any]]) -> bytes:
     provenance, territoire = fiche.provenance, fiche.territoire
     files = sorted(path for path in dossier.rglob("*") if path.is_file())
@@ -233,6 +250,8 @@ def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[d
             for archive in provenance.archives
         ],
         "versions": versions() | {"navigateur": ", ".join(sorted({dessin["navigateur"] for dessin in dessinees}))},
+        "quarantaine_max_pct": fiche.quarantaine_max_pct,
+        "lignes_ecartees": _ecartees(fiche),
         "chaine": _chaine(fiche, lus, dessinees),
         "fichiers": [
             {

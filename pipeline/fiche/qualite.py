@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pipeline import pertes
 from pipeline.archive import rapport
 from pipeline.archive.drift import Drift
 from pipeline.archive.rapport import Recu
@@ -29,6 +30,19 @@ DERNIERS = 200  # verdicts of a check looked back at
 EVENEMENTS = ("ASSET_CHECK_EVALUATION_PLANNED", "ASSET_CHECK_EVALUATION", "ASSET_MATERIALIZATION", "STEP_FAILURE")  # read
 ETATS = {True: "réussi", False: "échec", None: "non exécuté"}
 HEURE = ZoneInfo("Europe/Paris")
+TITRES = {  # of columns whose own names say too little
+    "motif": "raison",
+    "lignes_pct": "part des lignes (%)",
+    "valeur_pct": "part des euros (%)",
+    "perte_pct": "perte la plus forte (%)",
+    "quarantaine_lignes": "lignes écartées",
+    "quarantaine_lignes_pct": "part des lignes (%)",
+    "quarantaine_eur": "euros écartés (€)",
+    "quarantaine_pct": "part des euros (%)",
+    "trimestres_manquants": "trimestres sans données",
+    "departements_manquants": "départements manquants",
+    "manquant_pct": "leur poids un an avant (%)",
+}
 
 
 @dataclass(frozen=True)
@@ -192,17 +206,17 @@ def ecrire(paths: Paths, site: Passage | None, arrete: Passage | None, controles
 
 
 def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, paths: Paths) -> None:
-    """Report on each release whose unknown codes carry more than `limite_pct` of a flow; take away a report no longer so.
+    """Report on each release of which more than `limite_pct` of a flow is kept out; take away a report no longer so.
 
     Raises OutputError.
     """
     france = [row for row in marts.reperes.to_dict("records") if row["niveau"] == "france"]
-    parts = {row["flux"]: row["quarantaine_pct"] for row in france if row["quarantaine_pct"] > limite_pct}
+    parts = {row["flux"]: row for row in france if row["perte_pct"] > limite_pct}
     for archive in provenance.archives:
         codes = [
             (
                 f"{row['annee']}T{row['trimestre']}",
-                row["motif"],
+                pertes.raison(row["motif"]),
                 row["code_source"],
                 row["departement_code"],
                 row["lignes"],
@@ -217,8 +231,10 @@ def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, pat
             if archive.flux not in parts or not codes:
                 report.unlink(missing_ok=True)
                 continue
-            part = pct(parts[archive.flux], 2)
-            drift = Drift("codes_are_known", {"part": part, "limite_pct": limite_pct, "codes": codes[:EXEMPLES]})
+            perdu = parts[archive.flux]
+            part = f"{pct(perdu['perte_pct'], 2)} {pertes.MESURES[pertes.pire(perdu)]}"
+            facts = {"flux": pertes.DEFINI[archive.flux], "part": part, "limite_pct": limite_pct, "codes": codes[:EXEMPLES]}
+            drift = Drift("codes_are_known", facts)
             rapport.ecrire(report, recu, [drift], bloque=True, en_place=None, periodes=paths.periodes())
 
 
@@ -278,8 +294,12 @@ def _verdict(etat: Etat) -> str:
 def _tableau(exemples: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]] | None:
     """Heads and cells, whole numbers grouped by thousands, without the columns that are empty throughout."""
     colonnes = [cle for cle in (exemples[0] if exemples else {}) if any(ligne.get(cle) not in (None, "") for ligne in exemples)]
-    titres = [cle.replace("_eur", " (€)").replace("_pct", " (%)").replace("_", " ") for cle in colonnes]
-    return (titres, [[_cellule(ligne.get(cle)) for cle in colonnes] for ligne in exemples]) if colonnes else None
+    titres = [TITRES.get(cle) or cle.replace("_eur", " (€)").replace("_pct", " (%)").replace("_", " ") for cle in colonnes]
+
+    def cellule(ligne: dict[str, Any], cle: str) -> str:
+        return pertes.raison(str(ligne[cle])) if cle == "motif" else _cellule(ligne.get(cle))
+
+    return (titres, [[cellule(ligne, cle) for cle in colonnes] for ligne in exemples]) if colonnes else None
 
 
 def _cellule(valeur: Any) -> str:

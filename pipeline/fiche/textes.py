@@ -15,7 +15,6 @@ from pipeline.typographie import INSECABLE, euros, liste, mois, pct, periode
 
 DEFINI = {"export": "exportations", "import": "importations"}
 SEUIL = euros(460_000)
-INDISPONIBLE = "n.\u00a0d."
 
 
 def insecables(texte: str) -> str:
@@ -36,7 +35,7 @@ def en_periode(code: str) -> str:
 
 def taux(repere: Ligne) -> str:
     """A coverage rate, or that there is none."""
-    return INDISPONIBLE if repere["taux_couverture_pct"] is None else repere.dit("taux_couverture_pct", pct)
+    return repere.dit("taux_couverture_pct", pct)
 
 
 def nature(territoire: Territoire) -> str:

@@ -19,7 +19,8 @@ MARTS = {
     "reperes": "periode niveau code nom flux valeur_eur valeur_precedente_eur evolution_pct part_region_pct part_france_pct"
     " hors_pays_eur nb_pays nb_produits rang_france solde_eur"
     " taux_couverture_pct quarantaine_eur quarantaine_pct energie_convention_eur valeur_hors_convention_eur"
-    " part_region_hors_convention_pct indetermine_eur retours_eur est_rupture est_evolution_lisible",
+    " part_region_hors_convention_pct indetermine_eur retours_eur est_rupture est_evolution_lisible est_disponible est_perte_forte"
+    " perte_pct lignes quarantaine_lignes quarantaine_lignes_pct trimestres_manquants departements_manquants valeur_partielle_eur",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
     "produits": "periode niveau code flux produit_code produit produit_libelle valeur_eur part_pct rang nb_produits",
     "flux": "periode niveau code flux produit_code produit produit_libelle produit_rang produit_valeur_eur produit_nb"
@@ -28,6 +29,7 @@ MARTS = {
 NATIONAL = {
     "classement": "periode flux rang departement_code nom region_code valeur_eur part_france_pct",
     "quarantaine": "periode annee trimestre flux motif code_source departement_code lignes valeur_eur",
+    "pertes": "periode niveau code nom flux motif lignes lignes_pct valeur_eur valeur_pct codes est_perte_forte",
     "releases": "periode flux release_id nom sha256 vintage trimestres",
     "reconciliation": "periode niveau code flux ordre etape valeur_eur mesure source precision_eur",
     "publies": "periode niveau code flux perimetre valeur_eur publie_eur precision_eur ecart_eur ecart_pct tolerance_pct source"
@@ -43,7 +45,9 @@ EXPECTED["mart_departement_fiabilite"] = (
     "periode niveau code flux note convention_pct premier_flux_produit_code premier_flux_pays_code premier_flux_pct energie_pct"
     " plateformes valeur_eur niveau_convention niveau_concentration niveau_plateforme niveau_energie niveau_petit"
 )
-VIDES = {f"mart_national_{sujet}" for sujet in ("quarantaine", "publies", "plausibilite")}  # empty when all is well or unknown
+VIDES = {
+    f"mart_national_{sujet}" for sujet in ("quarantaine", "pertes", "publies", "plausibilite")
+}  # empty when all is well or unknown
 TYPES = {"eur": "BIGINT", "pct": "DOUBLE", "code": "VARCHAR"}
 
 

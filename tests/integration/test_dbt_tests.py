@@ -24,13 +24,21 @@ SEULS = {
         ("mart_national_reperes", "replace (valeur_eur - (code = '93' and flux = 'import')::int as valeur_eur)", ""),
         ("mart_national_reperes", "replace (valeur_eur + (code = 'FR')::int as valeur_eur)", ""),
         ("mart_departement_reperes", "", "where code != '48'"),
+        ("mart_departement_reperes", "replace (case when code != '94' then valeur_eur end as valeur_eur)", ""),
         ("mart_national_reperes", "", "where code != 'FR'"),
         ("int_echanges__by_zone", "", "where departement_code != '99'"),
     ],
     "raw_equals_marts_plus_quarantine": [
         ("mart_national_reperes", "replace (valeur_eur + (code = 'FR' and flux = 'export')::int as valeur_eur)", ""),
         ("mart_national_reperes", "replace (quarantaine_eur + 1 as quarantaine_eur)", ""),
+        ("mart_national_reperes", "replace (quarantaine_lignes + 1 as quarantaine_lignes)", ""),
+        ("mart_national_reperes", "replace (lignes - 1 as lignes)", ""),
         ("raw/echanges", "", "where pays_code != 'NA'"),
+    ],
+    "missing_data_are_never_zero": [
+        ("mart_departement_reperes", "replace (not (code = '48' and flux = 'import') and est_disponible as est_disponible)", ""),
+        ("mart_departement_reperes", "replace (case when code != '94' then valeur_eur end as valeur_eur)", ""),
+        ("mart_national_reperes", "replace (code = 'FR' as est_perte_forte)", ""),
     ],
     "balance_equals_exports_minus_imports": [
         ("mart_departement_balance", "replace (solde_eur + (code = '94' and rang = 1)::int as solde_eur)", ""),

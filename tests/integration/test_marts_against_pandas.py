@@ -31,7 +31,7 @@ from pipeline.marts import CONTROLES, Marts
 from pipeline.paths import DBT_PROJECT
 from pipeline.territoires import FRANCE, departement, tous
 from tests.archives import Warehouse, build_warehouse, seed
-from tests.oddities import EGALITES, HORS_PAYS, NOUVEAUX, SANS_EXPORT, UN_PAYS, write_oddities
+from tests.oddities import EGALITES, HORS_PAYS, NOUVEAUX, PARTI, RECODE, SANS_EXPORT, TROUE, UN_PAYS, write_oddities
 
 CHAMPS = ["flux", "trimestre", "annee", "dep", "reg", "a129", "cpf4", "pays", "valeur", "masse"]
 FLUX = {"E": "export", "I": "import"}
@@ -42,6 +42,7 @@ KEYS = {
     "produits": ("periode", "niveau", "code", "flux", "produit_code"),
     "flux": ("periode", "niveau", "code", "flux", "produit_code", "pays_code"),
     "classement": ("periode", "flux", "departement_code"),
+    "pertes": ("periode", "niveau", "code", "flux", "motif"),
     "quarantaine": ("periode", "annee", "trimestre", "flux", "motif", "code_source", "departement_code"),
     "fiabilite": ("periode", "niveau", "code", "flux"),
     "specificites": ("periode", "niveau", "code", "flux", "objet", "objet_code"),
@@ -192,6 +193,7 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
     bad = rows[rows["motif"] != ""]
     ends = periodes(rows, periode)
     out: dict[str, Rows] = {sujet: [] for sujet in KEYS}
+    losses, out["pertes"] = losses_of(rows, ends)
     totals: dict[tuple, int] = {}
     poids: dict[tuple, tuple[Counter, list[str]]] = {}  # goods and partners of each territory and flow, and the first of them
     for (annee, trimestre, numero, flux, motif, code, dep), group in bad.groupby(
@@ -202,18 +204,13 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
         out["quarantaine"] += [{"periode": p, **found} for p, end in ends.items() if end - 3 <= numero <= end]
     for p, end in ends.items():
         inside = rows[rows["numero"].between(end - 3, end)]
-        good, kept_out = inside[inside["motif"] == ""], inside[inside["motif"] != ""]
+        good = inside[inside["motif"] == ""]
         cells = Counter()
         columns = ("dep", "region", "flux", niveau_produit.lower(), "energie", "pays")
         for *key, euros in zip(*(good[c] for c in columns), good["euros"], strict=True):
             cells[tuple(key)] += euros
         for niveau, code, nom, holds in territories():
             mine = [(key, euros) for key, euros in cells.items() if holds(key[0], key[1])]
-            away = [
-                (f, e)
-                for f, d, r, e in zip(*(kept_out[c] for c in ("flux", "dep", "region", "euros")), strict=True)
-                if holds(d, r)
-            ]
             place = {"periode": p, "niveau": niveau, "code": code}
             tops = {}
             for flux in ("export", "import"):
@@ -227,41 +224,49 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
                         energies[energie] += euros
                 total = totals[p, niveau, code, flux] = by_pays.total()
                 totals[p, niveau, code, flux, "sans"] = total - energies["convention"]
+                lost = losses[p, niveau, code, flux]
+                assert lost["recue_eur"] == total
+                if not (there := lost["est_disponible"]):  # what came of it is not its trade
+                    by_pays, by_produit, links, energies = Counter(), Counter(), Counter(), Counter()
+
+                def known(value: int, there: bool = there) -> int | None:
+                    return value if there else None
+
                 top_pays, top_produits = ranked(by_pays, codes.hors_pays), ranked(by_produit)
                 tops[flux] = (by_pays, top_pays)
                 poids[p, niveau, code, flux, "produit"] = by_produit, top_produits
                 poids[p, niveau, code, flux, "pays"] = by_pays, top_pays
-                euros_away = [e for f, e in away if f == flux]
                 out["reperes"].append(
                     place
                     | {
                         "nom": nom,
                         "flux": flux,
-                        "valeur_eur": total,
-                        "hors_pays_eur": sum(by_pays[c] for c in codes.hors_pays),
-                        "energie_convention_eur": energies["convention"],
-                        "valeur_hors_convention_eur": total - energies["convention"],
-                        "indetermine_eur": sum(by_pays[c] for c in ("QP", "QQ", "QR", "QS", "QU", "EU")),
-                        "retours_eur": by_pays["FR"],
+                        "valeur_eur": known(total),
+                        "valeur_partielle_eur": total if not there and lost["lignes"] else None,
+                        "hors_pays_eur": known(sum(by_pays[c] for c in codes.hors_pays)),
+                        "energie_convention_eur": known(energies["convention"]),
+                        "valeur_hors_convention_eur": known(total - energies["convention"]),
+                        "indetermine_eur": known(sum(by_pays[c] for c in ("QP", "QQ", "QR", "QS", "QU", "EU"))),
+                        "retours_eur": known(by_pays["FR"]),
                         "est_rupture": end - 7 < 2022 * 4 <= end,
-                        "nb_pays": sum(e > 0 and c not in codes.hors_pays for c, e in by_pays.items()),
-                        "nb_produits": sum(e > 0 for e in by_produit.values()),
-                        "quarantaine_eur": sum(euros_away),
-                        "quarantaine_pct": pct(sum(map(abs, euros_away)), total + sum(map(abs, euros_away))),
+                        "nb_pays": known(sum(e > 0 and c not in codes.hors_pays for c, e in by_pays.items())),
+                        "nb_produits": known(sum(e > 0 for e in by_produit.values())),
+                        **{column: value for column, value in lost.items() if column != "recue_eur"},
                     }
                 )
                 if niveau == "departement":
                     named = {link: e for link, e in links.items() if e > 0 and link[0] in top_produits and link[1] in top_pays}
-                    out["fiabilite"].append(fiabilite_of(place | {"flux": flux}, total, energies, named))
+                    out["fiabilite"].append(fiabilite_of(place | {"flux": flux}, known(total), energies, named, lost))
                 out["produits"] += produits_of(place, flux, by_produit, top_produits, codes, niveau_produit)
                 out["flux"] += links_of(place, flux, links, by_produit, by_pays, top_produits, top_pays, codes, niveau_produit)
-            out["balance"] += balance_of(place, tops, codes)
+            if all(losses[p, niveau, code, flux]["est_disponible"] for flux in FLUX.values()):
+                out["balance"] += balance_of(place, tops, codes)
             monaco = {flux: sum(e for key, e in cells.items() if key[0] == "99" and key[2] == flux) for flux in FLUX.values()}
             totals |= {(p, "departement", "99", flux): euros for flux, euros in monaco.items()}
-    complete_reperes(out["reperes"], totals, ends)
+    complete_reperes(out["reperes"], totals, ends, losses)
     out["specificites"] = list(specificites_of(poids, codes, niveau_produit))
-    out["reconciliation"] = list(reconciliation_of(out["reperes"], totals, ends))
-    out["publies"] = list(publies_of(totals, ends, est_exemple=is_example(source)))
+    out["reconciliation"] = list(reconciliation_of(out["reperes"], totals, ends, losses))
+    out["publies"] = list(publies_of(totals, ends, losses, est_exemple=is_example(source)))
     out["plausibilite"] = list(plausibilite_of(rows, niveau_produit, totals, ends, out["publies"]))
     noms = {r["departement_code"]: r["region_code"] for r in seed("departements")}
     out["classement"] = [
@@ -274,11 +279,117 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
             "region_code": noms[r["code"]],
             "valeur_eur": r["valeur_eur"],
             "part_france_pct": r["part_france_pct"],
+            "est_disponible": r["est_disponible"],
+            "est_perte_forte": r["est_perte_forte"],
         }
         for r in out["reperes"]
         if r["niveau"] == "departement"
     ]
     return out
+
+
+def losses_of(rows: pd.DataFrame, ends: dict[str, int]) -> tuple[dict[tuple, dict], Rows]:
+    """What each territory and flow of each period lacks, and the rows set aside by reason."""
+    limit, least = VARIABLES["quarantaine_max_pct"], VARIABLES["disparition_min_lignes"]
+    lines, euros, away, away_euros, away_sizes = (Counter() for _ in range(5))
+    reasons: dict[tuple, list[int]] = defaultdict(lambda: [0, 0, 0])
+    found: dict[tuple, set[str]] = defaultdict(set)
+    columns = ("flux", "numero", "dep", "region", "motif", "euros", "code_source")
+    for flux, numero, dep, region, motif, valeur, code_source in zip(*(rows[c] for c in columns), strict=True):
+        for place in (("departement", dep), ("region", region), ("france", "FR")):
+            at = (*place, flux, numero)
+            if motif:
+                away[at] += 1
+                away_euros[at] += valeur
+                away_sizes[at] += abs(valeur)
+                for p, end in ends.items():
+                    if end - 3 <= numero <= end:
+                        counts = reasons[p, *place, flux, motif]
+                        counts[:] = counts[0] + 1, counts[1] + valeur, counts[2] + abs(valeur)
+                        found[p, *place, flux, motif].add(code_source)
+            else:
+                lines[at] += 1
+                euros[at] += valeur
+    out: dict[tuple, dict] = {}
+    missing: dict[tuple, list[tuple[str, int]]] = defaultdict(list)
+    regions = {r["departement_code"]: r["region_code"] for r in seed("departements")}
+    for p, end in ends.items():
+        quarters = range(end - 3, end + 1)
+        for niveau, code, _, _ in territories():
+            whole = {f: sum(lines[niveau, code, f, n] for n in quarters) for f in FLUX.values()}
+            for flux in FLUX.values():
+                at = (niveau, code, flux)
+                now, then = ({n: lines[*at, n - lag] for n in quarters} for lag in (0, 4))
+                vanished = [
+                    n
+                    for n in quarters
+                    if not now[n] and then[n] and (then[n] >= least or (not whole[flux] and sum(then.values()) >= least))
+                ]
+                kept_out = sum(away[*at, n] for n in quarters)
+                there = bool(not vanished and sum(whole.values()) and (whole[flux] or not kept_out))
+                if niveau == "departement" and not there:
+                    lost_then = sum(euros[*at, n - 4] for n in vanished)
+                    missing[p, "region", regions[code], flux].append((code, lost_then))
+                    missing[p, "france", "FR", flux].append((code, lost_then))
+                empty = " ".join(f"{n // 4}T{n % 4 + 1}" for n in quarters if not now[n])
+                total, sizes = sum(euros[*at, n] for n in quarters), sum(away_sizes[*at, n] for n in quarters)
+                out[p, *at] = {
+                    "est_disponible": there,
+                    "trimestres_manquants": "" if there else empty,
+                    "lignes": whole[flux],
+                    "recue_eur": total,
+                    "quarantaine_lignes": kept_out,
+                    "quarantaine_lignes_pct": pct(kept_out, whole[flux] + kept_out),
+                    "quarantaine_eur": sum(away_euros[*at, n] for n in quarters),
+                    "quarantaine_pct": pct(sizes, total + sizes),
+                    **dict.fromkeys(("zones_perdues", "produits_perdus", "pays_perdus")),
+                    **dict.fromkeys(("zones_perdues_pct", "produits_perdus_pct", "pays_perdus_pct")),
+                    "departements_manquants": "",
+                    "manquant_pct": None,
+                    "avant": sum(euros[*at, n - 4] for n in quarters),
+                }
+        for flux in FLUX.values():
+            inside = rows[rows["numero"].between(end - 3, end) & (rows["flux"] == flux)]
+            zones = [dep or source for dep, source in zip(inside["dep"], inside["source"], strict=True)]
+            for name, column in (("zones_perdues", zones), ("produits_perdus", inside["cpf4"]), ("pays_perdus", inside["pays"])):
+                pairs = [(code, motif == "") for code, motif in zip(column, inside["motif"], strict=True) if code]
+                lost = {code for code, _ in pairs} - {code for code, counts in pairs if counts}
+                size = len(seed("departements")) if name == "zones_perdues" else len({code for code, _ in pairs})
+                out[p, "france", "FR", flux] |= {name: len(lost), f"{name}_pct": min(100.0, len(lost) / size * 100)}
+    for key, there in missing.items():
+        there.sort(key=lambda one: (len(one[0]), one[0]))
+        lost = sum(euros for _, euros in there)
+        out[key] |= {"departements_manquants": " ".join(code for code, _ in there), "manquant_pct": pct(lost, out[key]["avant"])}
+    for row in out.values():
+        shares = [row[c] for c in ("quarantaine_pct", "quarantaine_lignes_pct", "zones_perdues_pct", "produits_perdus_pct")]
+        row["perte_pct"] = max([0.0, *(share for share in [*shares, row["pays_perdus_pct"]] if share)])
+        row["est_perte_forte"] = row["perte_pct"] > limit or (row["manquant_pct"] or 0) > limit
+        del row["avant"]
+    noms = {(niveau, code): nom for niveau, code, nom, _ in territories()}
+    told = [
+        {
+            "periode": p,
+            "niveau": niveau,
+            "code": code,
+            "nom": noms[niveau, code],
+            "flux": flux,
+            "motif": motif,
+            "lignes": n,
+            "lignes_pct": n / (out[p, niveau, code, flux]["lignes"] + out[p, niveau, code, flux]["quarantaine_lignes"]) * 100,
+            "valeur_eur": e,
+            "valeur_pct": pct(size, out[p, niveau, code, flux]["recue_eur"] + all_sizes(reasons, p, niveau, code, flux)) or 0.0,
+            "codes": " ".join(sorted(found[p, niveau, code, flux, motif] - {""})),
+            "est_perte_forte": out[p, niveau, code, flux]["est_perte_forte"],
+        }
+        for (p, niveau, code, flux, motif), (n, e, size) in reasons.items()
+        if (niveau, code) in noms
+    ]
+    return out, told
+
+
+def all_sizes(reasons: dict[tuple, list[int]], *place: str) -> int:
+    """Euros set aside from a flow, without their sign, over all reasons."""
+    return sum(size for key, (_, _, size) in reasons.items() if key[:-1] == place)
 
 
 def specificites_of(poids: dict[tuple, tuple[Counter, list[str]]], codes: Codes, niveau_produit: str) -> Iterator[dict]:
@@ -372,8 +483,8 @@ def links_of(
             }
 
 
-def fiabilite_of(key: dict, total: int, energies: Counter, links: dict[tuple[str, str], int]) -> dict:
-    """The five rules of the seed, and the note that follows from their levels."""
+def fiabilite_of(key: dict, total: int | None, energies: Counter, links: dict[tuple[str, str], int], lost: dict) -> dict:
+    """The five rules of the seed, what is missing, and the note that follows from their levels."""
     seuils = {r["regle"]: (int(r["seuil_1"]), int(r["seuil_2"] or 10**18)) for r in seed("regles_fiabilite")}
     first = min(links, key=lambda link: (-links[link], *link), default=(None, None))
     order = {"port": 0, "logistique": 1, "aeroport": 2}
@@ -385,7 +496,8 @@ def fiabilite_of(key: dict, total: int, energies: Counter, links: dict[tuple[str
         "plateforme": len(platforms[:1]),
     }
     levels = {rule: sum((share or 0) >= seuil for seuil in seuils[rule]) for rule, share in shares.items()}
-    levels["petit"] = sum(total < seuil for seuil in seuils["petit"])
+    levels["petit"] = 0 if total is None else sum(total < seuil for seuil in seuils["petit"])
+    levels["perte"] = 0 if lost["est_disponible"] and not lost["est_perte_forte"] else 2
     ones = sum(level == 1 for level in levels.values())
     return key | {
         "note": "C" if 2 in levels.values() or ones >= 3 else "B" if ones else "A",
@@ -397,6 +509,9 @@ def fiabilite_of(key: dict, total: int, energies: Counter, links: dict[tuple[str
         "plateformes": ", ".join(nom for _, nom in platforms),
         "valeur_eur": total,
         **{f"niveau_{rule}": level for rule, level in levels.items()},
+        "perte_pct": lost["perte_pct"],
+        "est_disponible": lost["est_disponible"],
+        "perte_max_pct": VARIABLES["quarantaine_max_pct"],
     }
 
 
@@ -406,7 +521,7 @@ def published(ends: dict[str, int]) -> Iterator[tuple[str, dict]]:
         yield from ((p, row) for p, end in ends.items() if end == int(row["annee"]) * 4 + 3)
 
 
-def reconciliation_of(reperes: Rows, totals: dict[tuple, int], ends: dict[str, int]) -> Iterator[dict]:
+def reconciliation_of(reperes: Rows, totals: dict[tuple, int], ends: dict[str, int], losses: dict[tuple, dict]) -> Iterator[dict]:
     regions = {r["departement_code"]: r["region_code"] for r in seed("departements")}
     printed = {
         (p, r["niveau"], r["code"], r["flux"], r["perimetre"]): (int(r["valeur_eur"]), int(r["precision_eur"]), r["source"])
@@ -422,7 +537,9 @@ def reconciliation_of(reperes: Rows, totals: dict[tuple, int], ends: dict[str, i
         fab, exports = (
             printed.get((p, "france", "FR", *key)) for key in (("solde", "chiffre_publie_fab"), ("export", "chiffre_publie"))
         )
-        steps: list[tuple] = [(1, "departements", sum(totals[p, "departement", d, flux] for d in deps), "mesuree", None)]
+        some = any(losses[p, "departement", d, flux]["est_disponible"] for d in deps)
+        summed = sum(totals[p, "departement", d, flux] for d in deps) if some else None
+        steps: list[tuple] = [(1, "departements", summed, "mesuree" if some else "non_disponible", None)]
         if france or r["code"] == "93":
             steps += [(2, "monaco", monaco, "mesuree", None)]
         if france:
@@ -433,7 +550,8 @@ def reconciliation_of(reperes: Rows, totals: dict[tuple, int], ends: dict[str, i
             ]
             gap = (whole[0] - base - away, "mesuree", whole[1]) if whole else (None, "non_publiee", None)
             steps += [(9, "ecart_ensemble", *gap)]
-        steps += [(5, "base_ouverte", base, "mesuree", None), (6, "ecartees", away, "mesuree", None)]
+        steps += [(5, "base_ouverte", base, "non_disponible" if base is None else "mesuree", None)]
+        steps += [(6, "ecartees", away, "mesuree", None)]
         if whole or france:
             steps += [(10, "total_publie", *((whole[0], "publiee", whole[1]) if whole else (None, "non_publiee", None)))]
         if france and flux == "import":
@@ -452,30 +570,28 @@ def reconciliation_of(reperes: Rows, totals: dict[tuple, int], ends: dict[str, i
             }
 
 
-def publies_of(totals: dict[tuple, int], ends: dict[str, int], *, est_exemple: bool) -> Iterator[dict]:
+def publies_of(totals: dict[tuple, int], ends: dict[str, int], losses: dict[tuple, dict], *, est_exemple: bool) -> Iterator[dict]:
     for p, r in published(ends):
-        ours, theirs, precision = (
-            totals.get((p, r["niveau"], r["code"], r["flux"])),
-            int(r["valeur_eur"]),
-            int(r["precision_eur"]),
-        )
-        if ours is None:
-            continue  # a balance
+        if r["flux"] == "solde":
+            continue
+        at, theirs, precision = (p, r["niveau"], r["code"], r["flux"]), int(r["valeur_eur"]), int(r["precision_eur"])
+        ours = totals[at] if r["code"] == "99" or losses[at]["est_disponible"] else None
         comparable = r["perimetre"] == "base_ouverte" and not est_exemple
-        gap, tolerance = pct(ours - theirs, theirs), VARIABLES["revision_pct"] + precision / theirs * 100
+        gap = None if ours is None else pct(ours - theirs, theirs)
+        tolerance = VARIABLES["revision_pct"] + precision / theirs * 100
         yield {
             "periode": p,
             **{column: r[column] for column in ("niveau", "code", "flux", "perimetre")},
             "valeur_eur": ours,
             "publie_eur": theirs,
             "precision_eur": precision,
-            "ecart_eur": ours - theirs,
+            "ecart_eur": None if ours is None else ours - theirs,
             "ecart_pct": gap,
             "tolerance_pct": tolerance,
             "source": r["source"],
             "date_publication": datetime.date.fromisoformat(r["date_publication"]) if r["date_publication"] else None,
             "est_comparable": comparable,
-            "est_conforme": abs(gap or 0) <= tolerance if comparable else None,
+            "est_conforme": (gap is not None and abs(gap) <= tolerance) if comparable else None,
         }
 
 
@@ -501,7 +617,9 @@ def plausibilite_of(
         weights[p] = {key: (int(e), int(kg)) for key, e, kg in weighed.itertuples()}
         partners[p] = {key: int(e) for key, e in inside.groupby(["flux", "pays"])["euros"].sum().items() if e > 0}
 
-    def found(p: str, regle: str, place: tuple[str, str, str], objet: str, was: float, before: float | None, unite: str) -> dict:
+    def found(
+        p: str, regle: str, place: tuple[str, str, str], objet: str, was: float | None, before: float | None, unite: str
+    ) -> dict:
         niveau, code, flux = place
         return {
             "periode": p,
@@ -511,9 +629,9 @@ def plausibilite_of(
             "code": code,
             "flux": flux,
             "objet": objet,
-            "valeur": float(was),
+            "valeur": None if was is None else float(was),
             "attendu": None if before is None else float(before),
-            "ecart_pct": (was - before) / before * 100 if before else None,
+            "ecart_pct": (was - before) / before * 100 if before and was is not None else None,
             "unite": unite,
         }
 
@@ -571,31 +689,44 @@ def balance_of(place: dict, tops: dict[str, tuple[Counter, list[str]]], codes: C
         }
 
 
-def complete_reperes(reperes: Rows, totals: dict[tuple, int], ends: dict[str, int]) -> None:
-    """What compares a territory with others, with the other flow or with the year before."""
+def complete_reperes(reperes: Rows, totals: dict[tuple, int], ends: dict[str, int], losses: dict[tuple, dict]) -> None:
+    """What compares a territory with others, with the other flow or with the year before; nothing where data are missing."""
+
+    def there(*at: str) -> int | None:
+        return totals[at] if losses[at]["est_disponible"] else None
+
     regions = {r["departement_code"]: r["region_code"] for r in seed("departements")}
     deps = [r["departement_code"] for r in seed("departements") if r["est_fiche"] == "true"]
     for r in reperes:
         p, flux, euros = r["periode"], r["flux"], r["valeur_eur"]
         before = f"{int(p[:4]) - 1}{p[4:]}"
-        former = totals[before, r["niveau"], r["code"], flux] if before in ends else None
+        former = there(before, r["niveau"], r["code"], flux) if before in ends else None
+        whole = not r["est_perte_forte"] and not (
+            before in ends and losses[before, r["niveau"], r["code"], flux]["est_perte_forte"]
+        )
+        change = pct(euros - former, former) if former and euros is not None and whole else None
+        known = [other for d in deps if (other := there(p, "departement", d, flux)) is not None]
         local = r["niveau"] == "departement"
         region = ("region", regions[r["code"]], flux) if local else None
-        sold, bought = (totals[p, r["niveau"], r["code"], f] for f in ("export", "import"))
+        sold, bought = (there(p, r["niveau"], r["code"], f) for f in ("export", "import"))
+        both = sold is not None and bought is not None
         r |= {
             "valeur_precedente_eur": former,
-            "evolution_pct": pct(euros - former, former) if former else None,
+            "evolution_pct": change,
             "est_evolution_lisible": bool(
-                former and former >= 10_000_000 and not r["est_rupture"] and abs(euros - former) <= 2 * former
+                change is not None and former >= 10_000_000 and not r["est_rupture"] and abs(euros - former) <= 2 * former
             ),
-            "part_region_pct": pct(euros, totals[p, *region]) if region else None,
-            "part_france_pct": pct(euros, totals[p, "france", "FR", flux]),
+            "part_region_pct": pct(euros, totals[p, *region]) if region and euros is not None else None,
+            "part_france_pct": None if euros is None else pct(euros, totals[p, "france", "FR", flux]),
             "part_region_hors_convention_pct": pct(r["valeur_hors_convention_eur"], totals[p, *region, "sans"])
-            if region
+            if region and euros is not None
             else None,
-            "rang_france": 1 + sum(totals[p, "departement", d, flux] > euros for d in deps) if local else None,
-            "solde_eur": sold - bought,
-            "taux_couverture_pct": pct(sold, bought),
+            "rang_france": 1 + sum(other > euros for other in known)
+            if local and euros is not None and not r["est_perte_forte"]
+            else None,
+            "nb_departements": len(known) if local else None,
+            "solde_eur": sold - bought if both else None,
+            "taux_couverture_pct": pct(sold, bought) if both else None,
         }
 
 
@@ -664,8 +795,12 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     def of(sujet: str, code: str, **fixed: str) -> Rows:
         return [r for r in odd_expected[sujet] if r["code"] == code and r["periode"] == "2024" and fixed.items() <= r.items()]
 
-    assert {r["regle"] for r in odd_expected["plausibilite"]} == {rule for _, rule, _ in CONTROLES.values()} - {""}
-    assert {r["mesure"] for r in odd_expected["reconciliation"]} == {"mesuree", "publiee", "non_mesurable", "non_publiee"}
+    assert {r["regle"] for r in odd_expected["plausibilite"]} == {
+        rule for sujet, rule, _ in CONTROLES.values() if sujet == "plausibilite"
+    }
+    assert {r["mesure"] for r in odd_expected["reconciliation"]} == {
+        *("mesuree", "publiee", "non_mesurable", "non_publiee", "non_disponible")
+    }
     assert {r["note"] for r in odd_expected["fiabilite"]} == {"A", "B", "C"}
     assert of("reperes", "75", flux="import")[0]["energie_convention_eur"] > 3e12
     assert {r["motif"] for r in odd_expected["quarantaine"]} == {
@@ -676,6 +811,23 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     assert [r["pays_code"] for r in of("flux", UN_PAYS, flux="export")] == ["BE"]
     assert of("reperes", HORS_PAYS, flux="import")[0]["nb_pays"] == 0
     assert {r["pays_code"] for r in of("flux", HORS_PAYS)} == {"AUTRES"}
+    # What did not come: both flows of one, and of the région that it is; a quarter of another; and one under an unknown code.
+    for code in (PARTI[0], RECODE[0], "06"):
+        rows = of("reperes", code)
+        assert [r["valeur_eur"] for r in rows] == [None, None] and not of("produits", code) and not of("balance", code), code
+        assert [r["valeur_partielle_eur"] for r in rows] == [None, None] and {r["solde_eur"] for r in rows} == {None}
+    [holed] = of("reperes", TROUE[0], flux="export")
+    assert (holed["valeur_eur"], holed["trimestres_manquants"]) == (None, f"2024T{TROUE[1]}")
+    assert holed["valeur_partielle_eur"] > 0 and of("produits", TROUE[0], flux="import") and not of("balance", TROUE[0])
+    [occitanie] = of("reperes", "76", flux="export")
+    assert occitanie["departements_manquants"] == f"{RECODE[0]} {TROUE[0]}" and occitanie["manquant_pct"] > 0
+    assert occitanie["valeur_eur"] == sum(
+        r["valeur_eur"] or r["valeur_partielle_eur"] or 0 for r in of_region("76", odd_expected)
+    )
+    assert [r["nb_departements"] for r in of("reperes", "94")] == [97, 98]
+    assert max(r["rang"] or 0 for r in odd_expected["classement"] if r["periode"] == "2024" and r["flux"] == "export") <= 97
+    # Nobody's rows are France's alone.
+    assert {r["niveau"] for r in odd_expected["pertes"] if r["motif"] == "departement_inconnu"} == {"france"}
     ties = of("flux", EGALITES, flux="export")
     assert [r["est_principal"] for r in ties].count(True) == 5 and len({r["valeur_eur"] for r in ties if r["est_principal"]}) == 1
     new = {r["pays"] for r in of("balance", NOUVEAUX)}
@@ -684,6 +836,15 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     assert any(r["pays_code"] == "NA" for r in of("balance", "77"))
     assert any(r["pays_code"] == "XS" and r["rang"] == 1 for r in of("balance", "93"))
     assert all(r["valeur_eur"] > 2**31 for r in of("reperes", "75"))
+
+
+def of_region(code: str, expected: dict[str, Rows]) -> Rows:
+    regions = {r["departement_code"]: r["region_code"] for r in seed("departements")}
+    return [
+        r
+        for r in expected["reperes"]
+        if (r["periode"], r["niveau"], r["flux"]) == ("2024", "departement", "export") and regions[r["code"]] == code
+    ]
 
 
 def test_growth_across_january_2022_is_flagged(warehouse: Warehouse) -> None:
@@ -705,15 +866,28 @@ def test_the_quarantine_is_told_in_four_parts_with_its_euros(odd: Warehouse, odd
     mine = [r for r in odd_expected["quarantaine"] if r["periode"] == "2025T1"]
     assert f"{sum(r['lignes'] for r in mine):,} rows" in notice.expected_found  # of that period alone
     assert all((notice.where, notice.cause, notice.remedy))
-    france = [r["quarantaine_pct"] for r in odd_expected["reperes"] if r["code"] == "FR" and r["periode"] == "2025T1"]
+    france = [r["perte_pct"] for r in odd_expected["reperes"] if r["code"] == "FR" and r["periode"] == "2025T1"]
+    assert "rows without a value in the release" in notice.cause and "'96'" in notice.expected_found
+    assert not re.search(r"valeur_(vide|negative) '", notice.expected_found)  # no code is to blame for a missing value
     assert odd.marts.quarantine_exceeds(max(france) / 2) and not odd.marts.quarantine_exceeds(max(france) * 2)
 
 
 def test_a_check_on_plausibility_tells_how_many_and_the_farthest(odd: Warehouse, odd_expected: dict[str, Rows]) -> None:
     marts = Marts(odd.paths.marts, "2024")
-    for check, (_, rule, _) in CONTROLES.items():
+    for check, (sujet, rule, _) in CONTROLES.items():
         words, offenders = marts.offenders(check, 1.0)
-        if rule:
+        if sujet == "pertes":
+            marked = [
+                r
+                for r in odd_expected["reperes"]
+                if r["periode"] == "2024"
+                and ((r["est_disponible"] and r["est_perte_forte"]) if rule == "perte_forte" else not r["est_disponible"])
+            ]
+            assert f"{check}, 2024: {len(marked)} flows " in words
+            assert {(r["niveau"], r["code"], r["flux"]) for r in offenders} == {
+                (r["niveau"], r["code"], r["flux"]) for r in marked
+            }
+        elif rule:
             mine = [r for r in odd_expected["plausibilite"] if r["periode"] == "2024" and r["regle"] == rule]
             assert f"{check}, 2024: {len(mine)} found. The farthest: " in words
             assert len(offenders) == len(mine)
@@ -729,6 +903,25 @@ def test_a_check_on_plausibility_tells_how_many_and_the_farthest(odd: Warehouse,
     assert (
         f"{farthest['niveau']} {farthest['code']}, {farthest['flux']}, base_ouverte: {farthest['valeur']:,.0f} against" in words
     )
+
+
+def test_what_is_missing_altogether_is_the_farthest(odd: Warehouse) -> None:
+    """Nothing against something, then the largest ratio; whatever the published totals of today are."""
+    [path] = (odd.paths.warehouse / "dbt" / "compiled").rglob("mart_national_plausibilite.sql")
+    order = path.read_text(encoding="utf-8").rpartition("order by")[2]
+    cases = {
+        "none": (None, 5.0),
+        "zero": (0.0, 90.0),
+        "half": (1.0, 2.0),
+        "tenth": (0.1, 1.0),
+        "alone": (7.0, None),
+        "more": (9.0, 3.0),
+    }
+    values = ", ".join(
+        f"('p', 'r', '{n}', {'null' if a is None else a}, {'null' if b is None else b})" for n, (a, b) in cases.items()
+    )
+    sql = f"select code from (values {values}) t(periode, regle, code, valeur, attendu), (select '' as niveau, '' as flux, '' as objet) order by {order}"
+    assert [code for (code,) in duckdb.sql(sql).fetchall()] == ["zero", "alone", "none", "tenth", "more", "half"]
 
 
 def test_nothing_is_told_of_a_period_without_one_to_compare(odd: Warehouse) -> None:

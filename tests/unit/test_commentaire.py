@@ -17,6 +17,7 @@ def plain(text: str) -> str:
 def reperes(**export: Any) -> dict[str, Ligne]:
     base = {"niveau": "departement", "code": "94", "valeur_eur": 2_000_000_000, "solde_eur": -1, "nb_pays": 3, "nb_produits": 1}
     base |= {"est_rupture": False, "est_evolution_lisible": True, "evolution_pct": 4.2}
+    base |= {"est_disponible": True, "est_perte_forte": False}
     return {
         "export": Ligne(base | {"flux": "export"} | export, "reperes"),
         "import": Ligne(base | {"flux": "import", "evolution_pct": -1.26}, "reperes"),

@@ -23,7 +23,7 @@ from pipeline.fiche.contenu import Fiche, Illustration, Tableau
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance
 from pipeline.territoires import FRANCE, Territoire, departement, departements, regions, tous
-from pipeline.typographie import euros, millions, pct
+from pipeline.typographie import INDISPONIBLE, euros, millions, pct
 from tests.frames import classement, frames, publies, rapprochement
 
 ARCHIVES = (Archive("202502-stat-regional-ce-export.zip", "ab" * 32, "202502", "export", 1234, "https://exemple.test/"),)
@@ -186,7 +186,7 @@ def test_a_flow_without_trade_gets_a_sentence_instead_of_a_figure() -> None:
     assert "Aucune exportation de biens n’est enregistrée" in section(made, "flux-export")
     empty = fiche(departement("48"), "vide")
     assert all(item.dossier != empty.territoire.slug for item in empty.illustrations)
-    assert textes.INDISPONIBLE in [repere.valeur for repere in empty.couverture.reperes]
+    assert INDISPONIBLE in [repere.valeur for repere in empty.couverture.reperes]
 
 
 def _changed(**columns: object) -> Fiche:

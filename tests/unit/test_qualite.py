@@ -115,7 +115,9 @@ def test_what_dagster_cannot_record_of_a_row_becomes_text_or_nothing() -> None:
 class Told:
     """Marts with unknown codes in the exports of one quarter."""
 
-    reperes = pd.DataFrame({"niveau": "france", "flux": ["export", "import"], "quarantaine_pct": [2.5, 0.0]})
+    reperes = pd.DataFrame(
+        {"niveau": "france", "flux": ["export", "import"], "perte_pct": [2.5, 0.0], "quarantaine_pct": [2.5, 0.0]}
+    )
     quarantaine = pd.DataFrame(
         [[2024, 3, "export", "departement_inconnu", "96", None, 7, 123456]],
         columns=["annee", "trimestre", "flux", "motif", "code_source", "departement_code", "lignes", "valeur_eur"],
@@ -132,7 +134,7 @@ def test_unknown_codes_above_the_limit_are_reported_and_below_no_more(tmp_path: 
     [report] = paths.rapports.iterdir()
     assert report.name == "202502-202502-export-codes.html"
     text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", report.read_text(encoding="utf-8"))))
-    assert "Ils portent 2,50 % du flux, 1 % au plus sont admis." in text
-    assert "2024T3 departement_inconnu 96 – 7 123 456" in text and "export" * 8 in text
+    assert "Aux exportations de la France, il manque 2,50 % de leur valeur ; la limite est de 1 %." in text
+    assert "2024T3 code de département inconnu 96 – 7 123 456" in text and "export" * 8 in text
     qualite.rapporter_codes(origin, Told(), 3.0, paths)  # pyright: ignore[reportArgumentType]
     assert list(paths.rapports.iterdir()) == []

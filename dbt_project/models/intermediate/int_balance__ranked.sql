@@ -1,4 +1,5 @@
 -- The butterfly: the ten first import and ten first export partners together, in order of total trade (ties: code), then the rest.
+-- A balance needs both flows: there is none where the data of one are missing.
 with partenaires as (
     select
         periode,
@@ -9,6 +10,7 @@ with partenaires as (
         coalesce(sum(valeur_eur) filter (where flux = 'export'), 0)::bigint as export_eur,
         case when min(rang) <= 10 then pays_code else 'AUTRES' end as groupe_code
     from {{ ref('int_pays__ranked') }}
+    anti join (from {{ ref('int_pertes') }} where not est_disponible) as manquants using (periode, niveau, code)
     group by periode, niveau, code, pays_code
 ),
 

@@ -6,7 +6,7 @@ with zones as (
 ),
 
 departements as (
-    select reperes.periode, reperes.flux, seeds.region_code, sum(reperes.valeur_eur) as valeur_eur
+    select reperes.periode, reperes.flux, seeds.region_code, sum(coalesce(reperes.valeur_eur, reperes.valeur_partielle_eur, 0)) as valeur_eur
     from {{ ref('mart_departement_reperes') }} as reperes
     inner join {{ ref('departements') }} as seeds on reperes.code = seeds.departement_code
     group by all
@@ -26,4 +26,4 @@ regions as (
 select regions.*, reperes.valeur_eur
 from regions
 left join {{ ref('mart_national_reperes') }} as reperes using (periode, flux, code)
-where reperes.valeur_eur is distinct from regions.attendu_eur
+where coalesce(reperes.valeur_eur, reperes.valeur_partielle_eur, 0) is distinct from regions.attendu_eur

@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reperes'}}, 'description': 'Euros of the standing rows equal those of the marts and of the quarantine: no code is lost on the way.', 'phrase': 'Les euros des lignes reçues sont ceux des fiches et des lignes écartées : aucun code ne se perd en route.'}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'mart_national_reperes'}}, 'description': 'Rows and euros of the releases that stand equal those of the marts and of the quarantine: no code is lost on the way.', 'phrase': 'Les euros des lignes reçues sont ceux des fiches et des lignes écartées : aucun code ne se perd en route.'}) }}
 -- Straight from the source, without the staging models, so that a join that loses rows there shows here.
 with en_vigueur as (
     select
@@ -6,6 +6,7 @@ with en_vigueur as (
         brut.annee,
         brut.trimestre,
         brut.annee * 4 + brut.trimestre - 1 as numero,
+        count(*) as lignes,
         coalesce(sum(brut.valeur_eur), 0) as valeur_eur
     from {{ raw('echanges') }} as brut
     inner join {{ raw('releases') }} as releases using (release_id)
@@ -14,13 +15,15 @@ with en_vigueur as (
 ),
 
 attendu as (
-    select periodes.periode, case flux when 'E' then 'export' else 'import' end as flux, sum(valeur_eur) as valeur_eur
+    select periodes.periode, case flux when 'E' then 'export' else 'import' end as flux, sum(lignes) as lignes, sum(valeur_eur) as valeur_eur
     from en_vigueur
     inner join {{ ref('int_periodes') }} as periodes on numero between dernier - 3 and dernier
     group by all
 )
 
-select attendu.periode, attendu.flux, attendu.valeur_eur as brut_eur, reperes.valeur_eur as mart_eur, reperes.quarantaine_eur
+select attendu.periode, attendu.flux, attendu.valeur_eur as brut_eur, reperes.valeur_eur as mart_eur, reperes.quarantaine_eur, attendu.lignes
 from attendu
 inner join {{ ref('mart_national_reperes') }} as reperes on reperes.niveau = 'france' and attendu.periode = reperes.periode and attendu.flux = reperes.flux
-where attendu.valeur_eur is distinct from reperes.valeur_eur + reperes.quarantaine_eur
+where
+    attendu.valeur_eur is distinct from reperes.valeur_eur + reperes.quarantaine_eur
+    or attendu.lignes is distinct from reperes.lignes + reperes.quarantaine_lignes

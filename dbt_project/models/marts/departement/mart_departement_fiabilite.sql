@@ -1,4 +1,5 @@
--- How far the figures of a département can be trusted: five rules, each at level 0, 1 or 2 (thresholds: seed regles_fiabilite).
+-- How far the figures of a département can be trusted: five rules, each at level 0, 1 or 2 (thresholds: seed regles_fiabilite), and
+-- a sixth at level 2 where more is kept out than the operator allows, or data are missing.
 -- The note is C with a rule at level 2 or three at level 1, B with one at level 1, else A.
 with premiers as (
     -- Above 10 % the largest named link is the largest of all: fewer than ten goods and ten countries can outrank it.
@@ -24,7 +25,10 @@ mesures as (
         premiers.pays_code as premier_flux_pays_code,
         premiers.part_pct as premier_flux_pct,
         100.0 * reperes.energie_eur / nullif(reperes.valeur_eur, 0) as energie_pct,
-        coalesce(plateformes.plateformes, '') as plateformes
+        coalesce(plateformes.plateformes, '') as plateformes,
+        reperes.est_disponible,
+        reperes.perte_pct,
+        reperes.est_perte_forte
     from {{ ref('int_reperes') }} as reperes
     left join premiers using (periode, code, flux)
     left join plateformes on reperes.code = plateformes.departement_code
@@ -38,7 +42,8 @@ niveaux as (
         coalesce(({{ mesure }} >= {{ regle }}.seuil_1)::int + ({{ mesure }} >= {{ regle }}.seuil_2)::int, 0) as niveau_{{ regle }},
         {%- endfor %}
         (plateformes != '')::int as niveau_plateforme,
-        (valeur_eur < petit.seuil_1)::int + (valeur_eur < petit.seuil_2)::int as niveau_petit
+        coalesce((valeur_eur < petit.seuil_1)::int + (valeur_eur < petit.seuil_2)::int, 0) as niveau_petit,
+        case when est_perte_forte or not est_disponible then 2 else 0 end as niveau_perte
     from mesures
     {%- for regle in ('convention', 'concentration', 'energie', 'petit') %}
     cross join (from {{ ref('regles_fiabilite') }} where regle = '{{ regle }}') as {{ regle }}
@@ -46,7 +51,7 @@ niveaux as (
 ),
 
 notes as (
-    select *, [niveau_convention, niveau_concentration, niveau_plateforme, niveau_energie, niveau_petit] as tous
+    select *, [niveau_convention, niveau_concentration, niveau_plateforme, niveau_energie, niveau_petit, niveau_perte] as tous
     from niveaux
 )
 
@@ -71,6 +76,10 @@ select
     niveau_concentration,
     niveau_plateforme,
     niveau_energie,
-    niveau_petit
+    niveau_petit,
+    niveau_perte,
+    perte_pct,
+    est_disponible,
+    {{ var('quarantaine_max_pct') }}::double as perte_max_pct
 from notes
 order by periode, code, flux

@@ -126,5 +126,13 @@ select
     100.0 * (valeur - attendu) / nullif(attendu, 0) as ecart_pct,
     unite
 from constats
--- The farthest first.
-order by periode, regle, greatest(valeur / nullif(attendu, 0), attendu / nullif(valeur, 0)) desc nulls first, code, niveau, flux, objet
+-- The farthest first: nothing against something, the most of it first, then the largest ratio.
+order by
+    periode,
+    regle,
+    case when least(coalesce(valeur, 0), coalesce(attendu, 0)) > 0 then greatest(valeur / attendu, attendu / valeur) end desc nulls first,
+    greatest(valeur, attendu) desc nulls last,
+    code,
+    niveau,
+    flux,
+    objet

@@ -1,4 +1,4 @@
--- Our totals beside those published elsewhere, where a publication is known. Empty for the periods of which none is.
+-- Our totals beside those published elsewhere, where a publication is known; null where we have none. Empty for the periods of which none is.
 with totaux as (
     select periode, niveau, code, flux, valeur_eur from {{ ref('int_reperes') }}
     union all
@@ -16,10 +16,15 @@ exemples as (
     group by periodes.periode
 ),
 
+-- Every published total of the period, whether or not we have one beside it.
 compared as (
     select
-        totaux.*,
+        periodes.periode,
+        publies.niveau,
+        publies.code,
+        publies.flux,
         publies.perimetre,
+        totaux.valeur_eur,
         publies.valeur_eur as publie_eur,
         publies.precision_eur,
         totaux.valeur_eur - publies.valeur_eur as ecart_eur,
@@ -28,15 +33,16 @@ compared as (
         publies.source,
         publies.date_publication,
         publies.perimetre = 'base_ouverte' and not exemples.est_exemple as est_comparable
-    from totaux
-    inner join {{ ref('int_periodes') }} as periodes using (periode)
-    inner join {{ ref('totaux_publies') }} as publies
-        on
-            periodes.dernier = publies.annee * 4 + 3
-            and totaux.niveau = publies.niveau
-            and totaux.code = publies.code
-            and totaux.flux = publies.flux
+    from {{ ref('totaux_publies') }} as publies
+    inner join {{ ref('int_periodes') }} as periodes on publies.annee * 4 + 3 = periodes.dernier
     inner join exemples using (periode)
+    left join totaux
+        on
+            periodes.periode = totaux.periode
+            and publies.niveau = totaux.niveau
+            and publies.code = totaux.code
+            and publies.flux = totaux.flux
+    where publies.flux != 'solde'
 )
 
 select
@@ -54,6 +60,6 @@ select
     source,
     date_publication,
     est_comparable,
-    case when est_comparable then abs(ecart_pct) <= tolerance_pct end as est_conforme
+    case when est_comparable then coalesce(abs(ecart_pct) <= tolerance_pct, false) end as est_conforme
 from compared
 order by periode, niveau, code, perimetre, flux

@@ -1,4 +1,4 @@
--- What is kept out of the totals of each period, by quarter. Empty when all codes are known.
+-- What is kept out of the totals of each period, by quarter. Empty when every row counts.
 select
     periodes.periode,
     quarantaine.annee,

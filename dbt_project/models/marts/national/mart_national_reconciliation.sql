@@ -1,7 +1,7 @@
 -- From the départements to the published headline, step by step, for France and the régions.
 -- Rows whose département no table knows are held apart (étape « ecartees »), so that « indetermine » is 0 unless that changes.
 with departements as (
-    select reperes.periode, reperes.flux, coalesce(reperes.region_code, 'FR') as code, sum(reperes.valeur_eur)::bigint as valeur_eur
+    select reperes.periode, reperes.flux, coalesce(reperes.region_code, 'FR') as code, case when count(reperes.valeur_eur) > 0 then sum(reperes.recue_eur)::bigint end as valeur_eur
     from {{ ref('int_reperes') }} as reperes
     where reperes.niveau = 'departement'
     group by grouping sets ((periode, flux, region_code), (periode, flux))
@@ -20,7 +20,7 @@ hors_departements as (
 ),
 
 regions as (
-    select periode, flux, 'FR' as code, sum(valeur_eur) as valeur_eur from {{ ref('int_reperes') }} where niveau = 'region' group by all
+    select periode, flux, 'FR' as code, sum(recue_eur) as valeur_eur from {{ ref('int_reperes') }} where niveau = 'region' group by all
 ),
 
 -- A rolling period that ends with a fourth quarter is a year.
@@ -113,7 +113,11 @@ select
     ordre,
     etape,
     valeur_eur,
-    case when valeur_eur is null and mesure != 'non_mesurable' then 'non_publiee' else mesure end as mesure,
+    case
+        when valeur_eur is null and mesure = 'mesuree' and etape != 'ecart_ensemble' then 'non_disponible'
+        when valeur_eur is null and mesure != 'non_mesurable' then 'non_publiee'
+        else mesure
+    end as mesure,
     source,
     precision_eur
 from etapes
