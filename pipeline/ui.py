@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from dagster import DagsterInstance
 from dagster._cli.proxy_server_manager import ProxyServerManager
+from dagster._core.errors import DagsterUserCodeProcessError
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver import cli as defaults
@@ -88,7 +90,7 @@ def develop(instance: DagsterInstance, listener: socket.socket, hosts: Collectio
         tempfile.TemporaryDirectory(prefix="comex-dev-") as folder,
     ):
         workspace = Path(folder) / "workspace.yaml"
-        workspace.write_text(json.dumps({"load_from": code.get_code_server_specs()}), encoding="utf-8")
+        workspace.write_text(json.dumps({"load_from": _servers(code)}), encoding="utf-8")
         with _daemon(workspace):
             serve(instance, listener, hosts, read_only=read_only, workspace=workspace)
 
@@ -104,7 +106,9 @@ def ending() -> Iterator[None]:
             signal.signal(number, lambda *_: None)
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` wants it to go on
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, end) for number in numbers}
     try:
         with suppress(KeyboardInterrupt):
@@ -128,6 +132,19 @@ def listen(host: str, port: int) -> socket.socket:
             where="--host and --port",
             cause=causes.get(error.errno or 0, "an address that this machine does not have"),
             remedy="stop that program, or give another port, such as --port 3001",
+        ) from error
+
+
+def _servers(code: ProxyServerManager) -> Sequence[Mapping[str, Any]]:
+    """Where the code server answers. Raises SettingError when it does not."""
+    try:
+        return code.get_code_server_specs()
+    except DagsterUserCodeProcessError as error:
+        raise SettingError(
+            f"Dagster's code server was expected to start; {str(error).partition(chr(10))[0]}",
+            where=str(WORKSPACE),
+            cause="its process ended at once, or the machine is too busy for it",
+            remedy="`.venv/bin/dg check defs` loads the same code and shows what it says; if that is nothing, try again",
         ) from error
 
 

@@ -58,8 +58,10 @@ def test_units_call_what_is_installed_as_a_user_of_its_own(name: str) -> None:
     assert "/srv/comex" in service["ReadWritePaths"].split()
 
 
-def test_the_ui_answers_this_machine_alone() -> None:
-    assert "--host 127.0.0.1" in unit("webserver")["ExecStart"]
+def test_the_ui_answers_this_machine_alone_and_from_behind_its_guard() -> None:
+    assert unit("webserver")["ExecStart"].startswith("/opt/comex/.venv/bin/comex ui --host 127.0.0.1 ")
+    for path in (*DEPLOY.iterdir(), ROOT / "Makefile"):
+        assert not re.search(r"dagster-webserver|dagster dev", path.read_text(encoding="utf-8")), path
     container = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
     assert "-p 127.0.0.1:3000:3000" in container
     assert "\nUSER comex\n" in container
