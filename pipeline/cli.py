@@ -33,6 +33,11 @@ app = typer.Typer(
 gc.set_threshold(50_000)  # Dagster's million objects stay to the end: the default looks for garbage among them all the time
 
 
+def main() -> None:
+    """What the process that works calls (`worker.py`)."""
+    app(prog_name="comex")
+
+
 @app.callback()
 def _commands() -> None:
     """Foreign-trade fiches of French territories."""
