@@ -81,8 +81,8 @@ def verify(
     from pipeline import verify as verification  # late, like Dagster: drawing and binding take a second to load
 
     verdicts = 0, 0
-    with _told():
-        paths = Paths(Settings(home=home).home if home else Settings().home)
+    with _told(), _at(home):
+        paths = Paths(Settings().home)
         place = path if path is None or path.exists() else paths.home / path
         for verdict in verification.verify(place, paths):
             verdicts = verdicts[0] + 1, verdicts[1] + bool(verdict.differences)
@@ -104,8 +104,8 @@ def diff(
     """Compare a period as known at two vintages: totals, shares, ranks, first partners and goods; JSON, CSV and a page."""
     from pipeline import revisions
 
-    with _told():
-        given = {name: value for name, value in (("source", source), ("home", home), ("periode", periode)) if value is not None}
+    with _told(), _at(home):
+        given = {name: value for name, value in (("source", source), ("periode", periode)) if value is not None}
         settings = Settings(**given)
         folder, rapport = revisions.diff(settings, Paths(settings.home), (before, after))
     sys.stdout.write(revisions.told(rapport) + f"\nopen {folder / 'index.html'}\n")
@@ -127,6 +127,19 @@ def prepare_command() -> None:
         prepare(paths)
         with suppress(OutputError):  # a run is at work: it is not dead, and no other one was
             close_dead_runs(paths)
+
+
+@contextmanager
+def _at(home: Path | None) -> Iterator[None]:
+    """Let `home` stand for COMEX_HOME, in processes begun from here too."""
+    former = os.environ.get("COMEX_HOME")
+    os.environ |= {"COMEX_HOME": str(home)} if home else {}
+    try:
+        yield
+    finally:
+        os.environ |= {"COMEX_HOME": former} if former is not None else {}
+        if former is None:
+            os.environ.pop("COMEX_HOME", None)
 
 
 @contextmanager
