@@ -13,7 +13,8 @@ every check of the line with its sentences. `defs/` tells Dagster that all these
 
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py`
 (who has a fiche), `typographie.py` (how numbers are printed, the only place where one is rounded), `errors.py` (failures in four
-parts), `outputs.py` (one run at a time, files that appear whole, disks that fail), `progress.py`, `dbt.py`.
+parts), `outputs.py` (one run at a time, files that appear whole, disks that fail), `progress.py`, `dbt.py`. Around a command: `supervisor.py` (a small parent that ends it whole on any signal),
+`worker.py` (the process it starts), `terminal.py` (any encoding, a reader that left), `memory.py` (too little of it, in words).
 
 If a journalist could dispute it, it is SQL. If a designer could, it is `charts/` or `fiche/`. If an operator could, it is
 `defs/`. Only `defs/`, `definitions.py` and `cli.py` import Dagster.

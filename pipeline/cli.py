@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import territoires
+from pipeline import memory, territoires
 from pipeline.archive import tables
 from pipeline.errors import ComexError, DataError, OutputError, SettingError
 from pipeline.marts import Marts
@@ -237,6 +237,8 @@ def _word(event, log: Path) -> str:
         return "A check that blocks did not pass (told above); nothing after it was made, and the former fiches are still there."
     if raised.startswith("pipeline.errors."):  # raised before the first step
         return raised.partition(": ")[2]
+    if memory.is_short(raised):
+        return str(memory.shortage(event.step_key or "The run", str(log), raised))
     if "DagsterExecutionInterruptedError" in raised:
         return str(
             DataError(

@@ -52,7 +52,7 @@ def shortage(what: str, where: str, said: str = "") -> MachineError:
         )
     elif budget:
         cause = f"a query that needs more than DuckDB is given here ({budget[0]}), even with its scratch files on disk"
-        remedy = "raise `memory_limit` in dbt_project/profiles.yml on a machine that has more, and run again"
+        remedy = "on a machine that has more, raise `memory_limit`: in dbt_project/profiles.yml for dbt, in pipeline/archive/rows.py for rows"
     else:
         cause = "other programs of this machine, or a limit of its container"
         remedy = MODEST

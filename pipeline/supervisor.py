@@ -56,6 +56,8 @@ def supervise(work: str, arguments: list[str], what: str) -> int:
     finally:
         end_descendants(os.getpid())
         shutil.rmtree(scratch, ignore_errors=True)
+        for number in ENDS:  # the code is settled; while Python ends it would give way to the default, which is another code
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _watch(arguments: list[str], what: str, scratch: str, signals: int) -> int:
@@ -70,7 +72,7 @@ def _watch(arguments: list[str], what: str, scratch: str, signals: int) -> int:
         [sys.executable, "-P", "-m", "pipeline.worker", str(theirs), *arguments],
         pass_fds=[theirs],
         start_new_session=True,
-        env=os.environ | {"TMPDIR": scratch, "PYTHONUTF8": "1"} | _voice(),
+        env=os.environ | {"TMPDIR": scratch, "PYTHONUTF8": "1"} | _voice() | _own_home(scratch),
     ) as worker:
         os.close(theirs)
         came: list[int] = []
@@ -122,6 +124,11 @@ def _voice() -> dict[str, str]:
     """The worker speaks in the terminal's encoding, whatever it reads and writes files in."""
     streams = (sys.stdout, sys.stderr)
     return {"PYTHONIOENCODING": next((stream.encoding for stream in streams if stream), "utf-8")}
+
+
+def _own_home(scratch: str) -> dict[str, str]:
+    """A home folder for libraries that want one, where the user has none: in containers, and for users of services."""
+    return {} if os.path.isdir(os.path.expanduser("~")) else {"HOME": scratch}  # noqa: PTH111, PTH112
 
 
 def _adopt_orphans() -> None:
