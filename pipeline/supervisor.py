@@ -30,6 +30,11 @@ def main() -> None:
 
 def supervise(work: str, arguments: list[str], what: str) -> int:
     """Have `work` (module:function) done by a worker, and return the exit code; signals are handled from now on."""
+    for number in range(3):  # closed by who called: what is opened next would take its place
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     signals, wake = os.pipe()
     for end in (signals, wake):
         os.set_blocking(end, False)
@@ -37,11 +42,6 @@ def supervise(work: str, arguments: list[str], what: str) -> int:
     for number in (*ENDS, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT):
         if signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGCHLD:  # `nohup`, and the background of a script
             signal.signal(number, _come)
-    for number in range(3):  # closed by who called: what is opened next would take its place
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
     import shutil
     import tempfile
 
@@ -50,7 +50,7 @@ def supervise(work: str, arguments: list[str], what: str) -> int:
     except OSError as error:
         _say(_no_scratch(error))
         return 1
-    _adopt_orphans()
+    adopt_orphans()
     try:
         return _watch([work, *arguments], what, scratch, signals)
     finally:
@@ -131,7 +131,7 @@ def _own_home(scratch: str) -> dict[str, str]:
     return {} if os.path.isdir(os.path.expanduser("~")) else {"HOME": scratch}  # noqa: PTH111, PTH112
 
 
-def _adopt_orphans() -> None:
+def adopt_orphans() -> None:
     """What a descendant leaves behind becomes a child of this process (Linux), and does not escape it."""
     with suppress(ImportError, OSError, AttributeError):
         import ctypes

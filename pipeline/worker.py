@@ -9,13 +9,14 @@ import sys
 import threading
 from importlib import import_module
 
-from pipeline import memory, terminal
+from pipeline import memory, supervisor, terminal
 from pipeline.errors import ComexError, OutputError
 
 
 def main() -> None:
     """Call what the arguments name (line, module:function) with the rest of them; too little memory ends in words."""
     line, (module, _, function) = int(sys.argv.pop(1)), sys.argv.pop(1).partition(":")
+    supervisor.adopt_orphans()
     threading.Thread(target=_listen, args=(line,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a script's shell had it ignored
     terminal.speak_plainly()
@@ -44,9 +45,7 @@ def _listen(line: int) -> None:
         terminal.fall_silent()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     if not os.read(line, 1):
-        from pipeline.supervisor import end_descendants
-
-        end_descendants(os.getpid(), reap=False)
+        supervisor.end_descendants(os.getpid(), reap=False)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

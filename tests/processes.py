@@ -77,7 +77,7 @@ class Marked:
             raise AssertionError(f"it hangs: {left}") from None
 
 
-def supervised(stand_in: Path, function: str, output: Path) -> Marked:
-    """A function of a Python file as work of the supervisor."""
+def supervised(stand_in: Path, function: str, output: Path, **environment: str) -> Marked:
+    """A function of a Python file as work of the supervisor, which keeps its temporary files beside `output`."""
     command = [sys.executable, "-m", "pipeline.supervisor", f"{stand_in.stem}:{function}"]
-    return Marked(command, output, {"PYTHONPATH": str(stand_in.parent), "TMPDIR": str(output.parent)})
+    return Marked(command, output, {"PYTHONPATH": str(stand_in.parent), "TMPDIR": str(output.parent)} | environment)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,9 +155,16 @@ def test_a_parent_that_is_killed_takes_the_work_with_it(stand_in: Path, tmp_path
     assert work.alive() == {}
 
 
-def test_no_place_for_temporary_files_is_told(stand_in: Path, tmp_path: Path) -> None:
-    supervised(stand_in, "well", tmp_path / "said").process.wait(60)
-    environment = {"TMPDIR": "/nowhere", "HOME": "/nowhere"}
-    nothing = Marked(["sh", "-c", f"cd / && exec {os.sys.executable} -c 'import tempfile; tempfile._candidate_tempdir_list = lambda: [\"/nowhere\"]; from pipeline.supervisor import supervise; raise SystemExit(supervise(\"x:y\", [], \"x\"))'"], tmp_path / "told", environment)  # fmt: skip
-    assert nothing.process.wait(60) == 1
-    assert "A folder for temporary files was expected" in nothing.said() and all(part in nothing.said() for part in PARTS)
+def test_no_place_for_temporary_files_is_told(tmp_path: Path) -> None:
+    nowhere = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/nowhere']"
+    call = "from pipeline.supervisor import supervise; raise SystemExit(supervise('x:y', [], 'x'))"
+    work = Marked([sys.executable, "-c", f"{nowhere}; {call}"], tmp_path / "said")
+    assert work.process.wait(60) == 1
+    assert "A folder for temporary files was expected" in work.said() and all(part in work.said() for part in PARTS)
+
+
+def test_a_user_without_a_home_gets_one_for_the_time_being(stand_in: Path, tmp_path: Path) -> None:
+    stand_in.write_text("import os\ndef at(): print(os.path.isdir(os.environ['HOME']), os.environ['HOME'])\n")
+    work = supervised(stand_in, "at", tmp_path / "said", HOME=str(tmp_path / "none"))
+    assert work.process.wait(60) == 0
+    assert work.said().startswith(f"True {tmp_path}/comex-")
