@@ -16,7 +16,7 @@ import sys
 from contextlib import suppress
 
 ENDS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
-GRACE_S = 3.0  # between a first signal and the end by force; closing a run takes less than one
+GRACE_S = 2.5  # between a first signal and the end by force; closing a run takes less than one
 
 
 def _come(*_: object) -> None:
@@ -205,7 +205,7 @@ def _interrupted(what: str, number: signal.Signals, seconds: float) -> object:
         signal.SIGTERM: "`kill`, a service manager, a time limit, or a machine that is being stopped",
     }
     return MachineError(
-        f"{what} was expected to end by itself; it was interrupted by {number.name} after {seconds:.0f} s (exit code {128 + number}).",
+        f"{what} was expected to run to its end; it was interrupted by {number.name} after {seconds:.0f} s (exit code {128 + number}).",
         where=f"process {os.getpid()}; nothing that it started is left",
         cause=senders.get(number, "the terminal was closed, or Ctrl-\\ pressed"),
         remedy="run it again: each file of the outputs is whole, old or new, kept archives stay, and a download goes on where it was",
@@ -235,7 +235,7 @@ def _ended(what: str, number: signal.Signals, killed_before: int) -> object:
         cause = f"a fault of a library or of the machine ({number.name})"
         remedy = "run it again; if it ends so again, report it with the lines above"
     return MachineError(
-        f"{what} was expected to end by itself; the system ended it with {number.name}."
+        f"{what} was expected to run to its end; the system ended it with {number.name}."
         f" Taken by its largest process: {memory.largest():,} MiB; {memory.there()}.",
         where=f"process {os.getpid()}; nothing that it started is left",
         cause=cause,
