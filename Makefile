@@ -16,7 +16,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m pipeline.charts.installation
+	@$(BIN)/python -m pipeline.supervisor pipeline.charts.installation:main
 	@touch $@
 
 setup: $(INSTALLED) ## Install alone: environment in .venv, and a browser if none is found

@@ -15,7 +15,9 @@ the same jobs from a terminal. `ui.py` starts Dagster's UI behind `guard.py`, wh
 Shared by all: `settings.py` (an operator's choices), `paths.py`, `work.py` (what follows from both for a run), `territoires.py`
 (who has a fiche), `pertes.py` (what is missing, in words), `typographie.py` (how numbers are printed, the only place where one
 is rounded), `errors.py` (failures in four parts), `spreadsheets.py` (cells that no spreadsheet runs), `outputs.py` (one run at a
-time, files that appear whole, disks that fail), `progress.py`, `dbt.py`.
+time, files that appear whole, disks that fail), `progress.py`, `dbt.py`. Around a command: `supervisor.py` (a small parent that
+ends it whole on any signal), `worker.py` (the process it starts), `terminal.py` (any encoding, a reader that left), `memory.py`
+(too little of it, in words).
 
 If a journalist could dispute it, it is SQL. If a designer could, it is `charts/` or `fiche/`. If an operator could, it is
 `defs/`. Only `defs/`, `definitions.py`, `cli.py` and `ui.py` import Dagster.

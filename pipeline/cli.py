@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import territoires
+from pipeline import memory, territoires
 from pipeline.archive import tables
 from pipeline.errors import ComexError, DataError, OutputError, SettingError
 from pipeline.marts import Marts
@@ -31,6 +31,11 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Foreign-trade fiches of French territories.", pretty_exceptions_enable=False
 )
 gc.set_threshold(50_000)  # Dagster's million objects stay to the end: the default looks for garbage among them all the time
+
+
+def main() -> None:
+    """What the process that works calls (`worker.py`)."""
+    app(prog_name="comex")
 
 
 @app.callback()
@@ -76,8 +81,8 @@ def verify(
     from pipeline import verify as verification  # late, like Dagster: drawing and binding take a second to load
 
     verdicts = 0, 0
-    with _told():
-        paths = Paths(Settings(home=home).home if home else Settings().home)
+    with _told(), _at(home):
+        paths = Paths(Settings().home)
         place = path if path is None or path.exists() else paths.home / path
         for verdict in verification.verify(place, paths):
             verdicts = verdicts[0] + 1, verdicts[1] + bool(verdict.differences)
@@ -99,8 +104,8 @@ def diff(
     """Compare a period as known at two vintages: totals, shares, ranks, first partners and goods; JSON, CSV and a page."""
     from pipeline import revisions
 
-    with _told():
-        given = {name: value for name, value in (("source", source), ("home", home), ("periode", periode)) if value is not None}
+    with _told(), _at(home):
+        given = {name: value for name, value in (("source", source), ("periode", periode)) if value is not None}
         settings = Settings(**given)
         folder, rapport = revisions.diff(settings, Paths(settings.home), (before, after))
     sys.stdout.write(revisions.told(rapport) + f"\nopen {folder / 'index.html'}\n")
@@ -165,6 +170,19 @@ def prepare_command() -> None:
         prepare(paths)
         with suppress(OutputError):  # a run is at work: it is not dead, and no other one was
             close_dead_runs(paths)
+
+
+@contextmanager
+def _at(home: Path | None) -> Iterator[None]:
+    """Let `home` stand for COMEX_HOME, in processes begun from here too."""
+    former = os.environ.get("COMEX_HOME")
+    os.environ |= {"COMEX_HOME": str(home)} if home else {}
+    try:
+        yield
+    finally:
+        os.environ |= {"COMEX_HOME": former} if former is not None else {}
+        if former is None:
+            os.environ.pop("COMEX_HOME", None)
 
 
 @contextmanager
@@ -262,6 +280,8 @@ def _word(event, log: Path) -> str:
         return "A check that blocks did not pass (told above); nothing after it was made, and the former fiches are still there."
     if raised.startswith("pipeline.errors."):  # raised before the first step
         return raised.partition(": ")[2]
+    if memory.is_short(raised):
+        return str(memory.shortage(event.step_key or "The run", str(log), raised))
     if "DagsterExecutionInterruptedError" in raised:
         return str(
             DataError(

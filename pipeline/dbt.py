@@ -3,33 +3,42 @@
 Add here: a variable that the models need. Keep out: anything the models decide.
 """
 
+import hashlib
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from filelock import FileLock
 
-from pipeline.errors import DataError
+from pipeline import memory
+from pipeline.errors import DataError, OutputError
 from pipeline.outputs import move_whole
 from pipeline.paths import DBT_PROJECT, Paths
+from pipeline.settings import Settings
 
 SEAL = "COMPLETE"  # a file beside the marts
 # The environment's own, whether it is activated or not: dbt as its makers ship it, and our door to it, `main` below.
 PLAIN, EXECUTABLE = (str(Path(sys.executable).with_name(name)) for name in ("dbt", "comex-dbt"))
-# What a `dbt parse` leaves: for Dagster, and for dbt itself.
-MANIFEST, PARSED = (DBT_PROJECT / "target" / name for name in ("manifest.json", "partial_parse.msgpack"))
+LEFT = ("manifest.json", "partial_parse.msgpack")  # what a `dbt parse` leaves: for Dagster, and for dbt itself
+UNUSED_S = 7 * 24 * 3600  # a parse that is older goes when another project is parsed
 
 
 def environment(paths: Paths) -> dict[str, str]:
     """Environment variables that the project's files read."""
     return {
+        "COMEX_HOME": str(
+            Settings().home
+        ),  # absolute, for dbt works in another folder; `paths` may be a place for the time being
         "COMEX_WAREHOUSE": str(paths.warehouse),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
@@ -50,17 +59,57 @@ def build_arguments(niveau_produit: str, periode: str, quarantaine_max_pct: floa
 
 
 def manifest() -> Path:
-    """dbt's manifest, parsed anew when it is missing or older than a file of the project or than the installed versions."""
-    patterns = ("*.yml", "models/**/*", "seeds/*.yml", "macros", "macros/*", "tests/**/*", "../requirements.lock")
-    newest = max(file.stat().st_mtime for pattern in patterns for file in DBT_PROJECT.glob(pattern))
-    MANIFEST.parent.mkdir(exist_ok=True)
-    with FileLock(MANIFEST.with_suffix(".lock")):  # two processes that start at once would write it together
-        if not all(path.exists() and path.stat().st_mtime >= newest for path in (MANIFEST, PARSED)):
-            with tempfile.TemporaryDirectory(dir=MANIFEST.parent) as aside:
+    """dbt's manifest, parsed once for these files, versions and user; what dbt itself reads is beside it.
+
+    It decides which SQL is run: it is read from a folder that belongs to this user and that nobody else may write, or made
+    again. Raises OutputError when there is no place for one, DataError when the project cannot be parsed.
+    """
+    folder = _private(Paths(Settings().home).parsed, Path(tempfile.gettempdir()) / f"comex-parsed-{os.geteuid()}")
+    with FileLock(folder / ".lock"):  # two processes that start at once would write it together
+        if not all((folder / name).exists() for name in LEFT):
+            with tempfile.TemporaryDirectory(dir=folder) as aside:
                 _run([PLAIN, "parse"], {"DBT_TARGET_PATH": aside, "DBT_LOG_PATH": aside})
-                for path in (PARSED, MANIFEST):
-                    move_whole(Path(aside) / path.name, path)
-    return MANIFEST
+                for name in reversed(LEFT):
+                    move_whole(Path(aside) / name, folder / name)
+            for other in folder.parent.glob(f"{os.geteuid()}-*"):
+                if other != folder and time.time() - other.stat().st_mtime > UNUSED_S:
+                    shutil.rmtree(other, ignore_errors=True)
+    return folder / LEFT[0]
+
+
+def _private(*places: Path) -> Path:
+    """A folder for the parse of this project, in the first of these places where it can be this user's alone."""
+    for place in places:
+        folder = place / f"{os.geteuid()}-{project_digest()}"
+        with suppress(OSError):
+            place.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if is_private(folder) and os.access(folder, os.W_OK):
+                return folder
+    raise OutputError(
+        f"A place for what dbt makes of its project was expected; none of {len(places)} is this user's to write.",
+        where=", ".join(map(str, places)),
+        cause="a read-only or full disk, or folders that belong to another user or are open to others",
+        remedy="give a folder of your own with --home (COMEX_HOME), or another folder for temporary files in TMPDIR",
+    )
+
+
+def is_private(folder: Path) -> bool:
+    """Is this a folder, and no link to one, that belongs to this user and that nobody else may write?"""
+    found = folder.lstat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & others
+
+
+def project_digest() -> str:
+    """Changes with all that a parse depends on: the project's place and files, Python and the versions of all packages."""
+    lock = DBT_PROJECT.parent / "requirements.lock"
+    folders = (DBT_PROJECT / name for name in ("analyses", "macros", "models", "seeds", "tests"))
+    files = [*DBT_PROJECT.glob("*.yml"), *(path for folder in folders for path in folder.rglob("*") if path.is_file())]
+    digest = hashlib.sha256(f"{DBT_PROJECT} {sys.version}".encode())
+    for path in sorted([*files, lock]):
+        digest.update(f"\0{path}\0".encode() + (path.read_bytes() if path.exists() else b""))
+    return digest.hexdigest()[:16]
 
 
 def main() -> None:
@@ -72,8 +121,8 @@ def main() -> None:
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    manifest()
-    done = dbtRunner(manifest=Manifest.from_msgpack(PARSED.read_bytes())).invoke(sys.argv[1:])
+    parsed = manifest().with_name(LEFT[1]).read_bytes()
+    done = dbtRunner(manifest=Manifest.from_msgpack(parsed)).invoke(sys.argv[1:])
     if done.exception:
         sys.stderr.write(f"{done.exception}\n")
     raise SystemExit(0 if done.success else 1)
@@ -112,9 +161,12 @@ def _run(command: list[str], variables: dict[str, str]) -> None:
         cwd=DBT_PROJECT,
         env=os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_PROFILES_DIR": str(DBT_PROJECT)} | variables,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
+    if done.returncode and memory.is_short(said := done.stdout + done.stderr):
+        raise memory.shortage(f"`dbt {command[1]}`", str(DBT_PROJECT), said)
     if done.returncode:
         raise DataError(
             f"`dbt {command[1]}` was expected to pass; it ended with code {done.returncode}:\n"

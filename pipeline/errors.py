@@ -71,3 +71,7 @@ class RenderError(ComexError):
 
 class OutputError(ComexError):
     """The outputs could not be written: disk full, read-only, or held by another run."""
+
+
+class MachineError(ComexError):
+    """The machine ended the work: a signal, or less memory than it takes."""

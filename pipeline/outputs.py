@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
+from pipeline import memory
 from pipeline.errors import OutputError
 from pipeline.paths import Paths
 
@@ -23,11 +24,13 @@ MAKE_ROOM = "make room (the whole country needs about 1.5 GiB), or give another 
 def writing(place: Path) -> Iterator[None]:
     """Say in four parts what a disk refused while something was written at `place`.
 
-    Raises OutputError for an OSError, Python's or DuckDB's.
+    Raises OutputError for an OSError, Python's or DuckDB's; MachineError when it was memory that was refused.
     """
     try:
         yield
-    except (OSError, duckdb.IOException) as error:
+    except (OSError, MemoryError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        if memory.is_shortage(error):
+            raise memory.shortage("The work", str(place), f"{type(error).__name__}: {error}") from error
         raise OutputError(
             f"A place that can be written was expected; the system answered: {getattr(error, 'strerror', None) or error}"
             f" ({_free_gib(place):.1f} GiB free).",

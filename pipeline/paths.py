@@ -44,6 +44,11 @@ class Paths:
         return self.warehouse / "marts"
 
     @property
+    def parsed(self) -> Path:
+        """What dbt made of its project, one folder a version of it and a user."""
+        return self.warehouse / "parsed"
+
+    @property
     def charts(self) -> Path:
         """Figures before they are bound into bundles."""
         return self.home / "charts"

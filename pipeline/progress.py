@@ -21,7 +21,7 @@ CONSOLE = Console(stderr=True)  # one for all: a bar inside a stage is drawn bel
 def stage(label: str) -> Iterator[None]:
     """Show that `label` is under way, then how long it took."""
     start = time.perf_counter()
-    with CONSOLE.status(label):
+    with CONSOLE.status(label, spinner="dots" if CONSOLE.encoding.startswith("utf") else "line"):
         yield
     CONSOLE.print(f"{label:<34}{time.perf_counter() - start:6.1f} s", highlight=False)
 

@@ -95,6 +95,20 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("home", "source")
+    @classmethod
+    def _is_utf8(cls, value: Path | str) -> Path | str:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise SettingError(
+                f"A path or address in UTF-8 was expected; {str(value)!a} has other bytes.",
+                where="--home or COMEX_HOME, --source or COMEX_SOURCE",
+                cause="a folder that was named in another encoding, that of this terminal maybe",
+                remedy="rename the folder in plain letters, or give another one",
+            ) from error
+        return value
+
     @field_validator("home", "logo")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:

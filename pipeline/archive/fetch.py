@@ -1,6 +1,6 @@
 """How an archive on offer gets here: a path that is there already, or a download that breaks, lies and dawdles.
 
-Proxies and certificates are those of the environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR.
+Proxies and certificates are those of the environment (`proxies.py`).
 
 Add here: manners towards a server. Keep out: which archives are on offer (`sources/`), what they must hold (`inspect.py`).
 """
@@ -27,8 +27,9 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from pipeline import progress
+from pipeline.archive import proxies
 from pipeline.archive.inspect import web_page
-from pipeline.errors import ReleaseError, SettingError, SourceError
+from pipeline.errors import ReleaseError, SourceError
 from pipeline.outputs import writing
 from pipeline.settings import Settings
 
@@ -96,7 +97,8 @@ class _Passing(Exception):
 class Http:
     """A polite client for the settings' source: few hosts, bounded sizes, bounded patience; threads may share it.
 
-    All methods raise SourceError for what they cannot get.
+    All methods raise SourceError for what they cannot get; it cannot be made (SettingError) where the environment names a proxy or
+    certificates that are none.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -109,15 +111,9 @@ class Http:
         # A password in the source's address goes to that host alone, and into no manifest: everything else has bare addresses.
         self._auth = {(url.host, url.port): (url.username, url.password) for url in own if url.userinfo}
         self._backoff = wait_exponential_jitter(multiplier=settings.retry_wait_s, jitter=settings.retry_wait_s, max=30)
-        try:
-            self._client = httpx.Client(headers={"User-Agent": f"comex/{version('comex')}"}, timeout=settings.timeout_s)
-        except (ValueError, OSError, ImportError) as error:
-            raise SettingError(
-                f"Proxies and certificates that can be used were expected in the environment; found: {error}.",
-                where="HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR",
-                cause="a typing error, a certificate file that is not there, or a kind of proxy that is not supported (SOCKS)",
-                remedy="correct them; a proxy looks like http://proxy.example:3128",
-            ) from error
+        self._client = httpx.Client(
+            headers={"User-Agent": f"comex/{version('comex')}"}, timeout=settings.timeout_s, transport=proxies.Routed()
+        )
 
     def page(self, url: str) -> Page:
         """The page at `url`, decoded as its server or itself says; at most 5 MiB."""

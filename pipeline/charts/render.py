@@ -14,19 +14,23 @@ import json
 import logging
 import os
 import re
+import signal
 import struct
 import tempfile
+import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import kaleido
 from choreographer.errors import BrowserDepsError, BrowserFailedError, ChromeNotFoundError
 
+from pipeline import memory
 from pipeline.charts import navigateur, theme
 from pipeline.charts.texte import DOSSIER_POLICES, largeur
 from pipeline.errors import ComexError, RenderError
@@ -36,9 +40,11 @@ from pipeline.outputs import put_whole, writing
 for _library in ("choreographer", "kaleido"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
 
+T = TypeVar("T")
 ONGLETS = 2  # more tabs do not help on two cores
 DELAI = 45  # s for one figure; the slowest takes 0.3
 SILENCE = 120  # s without any outcome: more than a start and the slowest figure can take
+FERMETURE = 1.0  # s for the tasks of a browser that was killed to end; what is left then waits for nobody
 RELANCES = 2  # browsers started again after one that died
 ESSAIS = 2  # times a figure is tried in a browser that dies under it
 ECHELLE_PNG = 2  # 1440 px wide
@@ -198,10 +204,15 @@ async def _dessiner(tab: Any, figure: Figure) -> None:
             put_whole(figure.png, png)
 
 
-async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: asyncio.Queue[Rendu | None]) -> None:
-    """One browser's life: draw what waits until nothing does, or raise _Interrompu with the figures at hand in `unfinished`."""
+async def _seance(
+    waiting: Iterator[Figure], unfinished: deque[Figure], done: asyncio.Queue[Rendu | None], opened: list[Any]
+) -> None:
+    """One browser's life, which is put into `opened`: draw what waits until nothing does, or raise _Interrompu with the figures
+    at hand in `unfinished`.
+    """
     try:
-        async with kaleido.Kaleido(n=ONGLETS, mathjax=False, path=str(navigateur.trouver()), timeout=DELAI) as browser:
+        opened.append(kaleido.Kaleido(n=ONGLETS, mathjax=False, path=str(navigateur.trouver()), timeout=DELAI))
+        async with opened[0] as browser:
             tabs = list(browser.tabs.values())
             for tab in tabs:
                 await _evaluer(tab, DESSINER)
@@ -230,6 +241,74 @@ async def _seance(waiting: Iterator[Figure], unfinished: deque[Figure], done: as
         await done.put(None)
 
 
+def _attendre(loop: asyncio.AbstractEventLoop, wanted: Callable[[], Awaitable[T]]) -> T:
+    """What `wanted` gives, within SILENCE.
+
+    A signal that comes meanwhile goes to its handler outside the loop: an exception raised inside would end whichever task was
+    at work, one of the browser's connection maybe, and what waits for that would wait for ever.
+    """
+    while True:
+        waiting = loop.create_task(_borner(wanted()))
+        came: list[tuple[int, Any]] = []
+
+        def wake(number: int, frame: Any, waiting: asyncio.Task[T] = waiting, came: list[tuple[int, Any]] = came) -> None:
+            came.append((number, frame))
+            loop.call_soon_threadsafe(waiting.cancel)
+
+        is_main = threading.current_thread() is threading.main_thread()
+        handlers: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
+        handlers = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+        try:
+            for number in handlers:
+                signal.signal(number, wake)
+            return loop.run_until_complete(waiting)
+        except asyncio.CancelledError:
+            if not came:
+                raise
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        for number, frame in came:
+            handler = handlers[number]
+            if callable(handler):
+                handler(number, frame)  # it raises, or only takes note
+            else:
+                os.kill(os.getpid(), number)
+
+
+async def _borner(wanted: Awaitable[T]) -> T:
+    return await asyncio.wait_for(wanted, SILENCE)
+
+
+@contextmanager
+def _boucle() -> Iterator[tuple[asyncio.AbstractEventLoop, list[Any]]]:
+    """An event loop, and a list for the browser that is opened in it. Whatever happens, both end within a bounded time.
+
+    `asyncio.Runner` would cancel all tasks and wait for them: for ever, when one waits for an answer of the browser.
+    """
+    loop, opened = asyncio.new_event_loop(), []
+    loop.set_exception_handler(lambda *_: None)  # tasks that were left to themselves are no news
+    try:
+        yield loop, opened
+    finally:
+        for browser in opened:
+            _tuer(browser)
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=FERMETURE))
+        loop.close()
+
+
+def _tuer(browser: Any) -> None:
+    """End a browser that is still alive with all its processes: it was started in a session of its own."""
+    process = getattr(browser, "subprocess", None)
+    if process is not None and process.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def render(figures: Iterable[Figure]) -> Iterator[Rendu]:
     """Draw figures (taken one by one, so that a generator holds few in memory) and yield each outcome as it comes.
 
@@ -238,6 +317,7 @@ def render(figures: Iterable[Figure]) -> Iterator[Rendu]:
     had or when it lacks the font.
     """
     waiting = iter(figures)
+    killed_before = memory.killed_so_far()
     tries: Counter[str] = Counter()
     reason = ""
     with _polices():
@@ -247,34 +327,42 @@ def render(figures: Iterable[Figure]) -> Iterator[Rendu]:
             if first is None:
                 return
             waiting = chain([first], waiting)
-            with asyncio.Runner() as runner:
+            with _boucle() as (loop, opened):
                 done: asyncio.Queue[Rendu | None] = asyncio.Queue()
-                session = runner.get_loop().create_task(_seance(waiting, unfinished, done))
+                session = loop.create_task(_seance(waiting, unfinished, done, opened))
                 try:
-                    while (outcome := runner.run(asyncio.wait_for(done.get(), SILENCE))) is not None:
+                    while (outcome := _attendre(loop, done.get)) is not None:
                         yield outcome
-                    runner.run(asyncio.wait_for(session, SILENCE))
+                    _attendre(loop, partial(asyncio.shield, session))
                     return
                 except _Interrompu as error:
                     reason = str(error)
                 except TimeoutError:
                     # A browser that died while it was opened or closed can leave its session waiting for ever.
-                    session.cancel()
                     reason = f"not a word in {SILENCE} s"
             tries.update(figure.name for figure in unfinished)
             again = [figure for figure in unfinished if tries[figure.name] < ESSAIS]
             for figure in unfinished:
                 if figure not in again:
-                    yield Rendu(figure, _mort(reason, f"figure {figure.name}, tried {ESSAIS} times"))
+                    yield Rendu(figure, _mort(reason, f"figure {figure.name}, tried {ESSAIS} times", killed_before))
             waiting = chain(again, waiting)
         for figure in waiting:
-            yield Rendu(figure, _mort(reason, f"figure {figure.name}, never begun or begun in a browser that died"))
+            where = f"figure {figure.name}, never begun or begun in a browser that died"
+            yield Rendu(figure, _mort(reason, where, killed_before))
 
 
-def _mort(reason: str, where: str) -> RenderError:
+def _mort(reason: str, where: str, killed_before: int) -> RenderError:
+    if killed := memory.killed_so_far() - killed_before:
+        cause = (
+            f"too little memory (the browser needs about 0.7 GB): the kernel ended {killed} process(es) for want of it meanwhile"
+        )
+    elif limit := memory.address_space():
+        cause = f"an address space limited to {limit // memory.MIB:,} MiB (`ulimit -v`): a browser reserves far more than it uses"
+    else:
+        cause = "a browser killed by hand, or one that cannot run here; no process was ended for want of memory meanwhile"
     return RenderError(
         f"The browser should stay alive until the last figure; it stopped answering ({reason}).",
         where=where,
-        cause="too little memory (the browser needs about 0.7 GB), a browser killed by hand, or one that cannot run here",
-        remedy="free some memory, check `python -m pipeline.charts.installation`, then run again",
+        cause=cause,
+        remedy="free some memory or take that limit away, check `python -m pipeline.charts.installation`, then run again",
     )

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from pipeline import memory
 from pipeline.archive.inspect import FLUX
 from pipeline.archive.store import origine_lisible
 from pipeline.archive.tables import Release
@@ -95,15 +96,24 @@ def bind(
         return
     # The PDF compiler keeps one core busy and the interpreter locked: a second process is what makes use of another core.
     # Spawned, not forked: Dagster's process has threads.
+    killed_before = memory.killed_so_far()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn"), initializer=_begin, initargs=shared) as pool:
         try:
             yield from pool.map(_bind_one, territoires, chunksize=5)
         except BrokenProcessPool as error:
+            if killed := memory.killed_so_far() - killed_before:
+                cause = (
+                    f"too little memory (each needs about 0.5 GB): the kernel ended {killed} process(es) for want of it meanwhile"
+                )
+            elif limit := memory.address_space():
+                cause = f"an address space limited to {limit // memory.MIB:,} MiB (`ulimit -v`), in which a library found no more of it"
+            else:
+                cause = "a process killed by hand, or a fault of a library; none was ended for want of memory meanwhile"
             raise RenderError(
                 f"{PROCESSES} processes were to bind {len(territoires)} fiches; one of them was ended by the system.",
                 where=str(paths.fiches),
-                cause="too little memory (each needs about 0.5 GB), or a process killed by hand",
-                remedy="free some memory and run again; the former bundles of what was not made are still there",
+                cause=cause,
+                remedy="free some memory or take that limit away, and run again; the former bundles of what was not made are still there",
             ) from error
 
 

@@ -300,12 +300,12 @@ def mis_en_place(final: Path) -> Iterator[Path]:
             aside.mkdir(parents=True)
             yield aside
             # No portable call swaps two folders: the former one steps aside for the time of a rename, and comes back if it fails.
-            if final.exists():
-                final.rename(former)
             try:
+                if final.exists():
+                    final.rename(former)
                 aside.rename(final)
-            except OSError:
-                if former.exists():
+            except BaseException:  # an interruption too
+                if former.exists() and not final.exists():
                     former.rename(final)
                 raise
             shutil.rmtree(former, ignore_errors=True)

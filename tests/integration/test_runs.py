@@ -19,6 +19,7 @@ from filelock import FileLock
 from pipeline import cli
 from pipeline.errors import DataError, OutputError, RenderError
 from pipeline.paths import Paths
+from pipeline.settings import ROOT
 from pipeline.sources import example
 from pipeline.territoires import departement
 
@@ -53,14 +54,22 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def code() -> dict[str, float]:
+    """Files beside the code and their times; Python's own caches apart, which it writes where it may."""
+    kinds = ("pipeline", "dbt_project", "deploy", "tools", "docs")
+    files = [*ROOT.glob("*"), *(path for kind in kinds for path in (ROOT / kind).rglob("*"))]
+    return {str(path): path.stat().st_mtime for path in files if path.is_file() and path.parent.name != "__pycache__"}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Path]:
-    """A home with three fiches, régions and France, made by the command that users type."""
-    home = tmp_path_factory.mktemp("built") / "home"
+    """A home with three fiches, régions and France, made by the command that users type, which writes nowhere else."""
+    home, before = tmp_path_factory.mktemp("built") / "home", code()
     done = comex(home, source, "--departement", "48 94", "--departement", "976")
     assert done.returncode == 0, done.stderr
     assert "rows read from 4 archives (example data)" in done.stdout
     assert "period 2024: France exports 580\u202f354,5\u00a0M€, imports 684\u202f776,3\u00a0M€" in done.stdout
+    assert code() == before
     yield home
 
 

@@ -79,3 +79,9 @@ def test_a_disk_that_refuses_is_told_in_four_parts():
     with pytest.raises(OutputError, match="No space left") as caught, writing(Path("/somewhere")):
         raise OSError(28, "No space left on device")
     assert "/somewhere" in caught.value.where
+
+
+@pytest.mark.parametrize("name", ["home", "source"])
+def test_a_path_in_another_encoding_is_told(name: str) -> None:
+    with pytest.raises(SettingError, match=r"in UTF-8 was expected; '/srv/d\\udce9p\\udcf4t' has other bytes"):
+        Settings(**{name: "/srv/d\udce9p\udcf4t"})
