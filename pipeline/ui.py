@@ -28,11 +28,12 @@ from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
 
-from pipeline.errors import SettingError
+from pipeline.errors import ComexError, SettingError
 from pipeline.guard import Guard
 from pipeline.settings import ROOT
 
 WORKSPACE = ROOT / "workspace.yaml"
+DAEMON = Path(sys.executable).with_name("dagster-daemon")
 GRACE_S = 4  # what open pages and the daemon are given to end in
 
 
@@ -136,11 +137,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _servers(code: ProxyServerManager) -> Sequence[Mapping[str, Any]]:
-    """Where the code server answers. Raises SettingError when it does not."""
+    """Where the code server answers. Raises ComexError when it does not."""
     try:
         return code.get_code_server_specs()
     except DagsterUserCodeProcessError as error:
-        raise SettingError(
+        raise ComexError(
             f"Dagster's code server was expected to start; {str(error).partition(chr(10))[0]}",
             where=str(WORKSPACE),
             cause="its process ended at once, or the machine is too busy for it",
@@ -150,8 +151,8 @@ def _servers(code: ProxyServerManager) -> Sequence[Mapping[str, Any]]:
 
 @contextmanager
 def _daemon(workspace: Path) -> Iterator[None]:
-    """Dagster's daemon for as long as the UI runs. Should it end before, the UI ends too."""
-    command = [Path(sys.executable).with_name("dagster-daemon"), "run", "--workspace", workspace]
+    """Dagster's daemon for as long as the UI runs. Should it end before, the UI ends too, and ComexError says so."""
+    command = [DAEMON, "run", "--workspace", workspace]
     process = subprocess.Popen(command, process_group=0)  # not the terminal's: Ctrl-C is ours, and the daemon is told once
 
     def follow() -> None:
@@ -163,12 +164,20 @@ def _daemon(workspace: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        ended = process.poll()
         process.terminate()
         try:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             process.kill()
         watcher.join()
+        if ended is not None:
+            raise ComexError(
+                f"Dagster's daemon was expected to run as long as the UI; it ended with {ended}.",
+                where=f"{DAEMON} run",
+                cause="what it wrote above; nothing, if something killed it",
+                remedy="start `comex dev` again, or `comex ui`, which needs no daemon",
+            )
 
 
 def _readable(host: str) -> str:

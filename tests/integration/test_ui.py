@@ -37,6 +37,7 @@ from websockets.typing import Origin, Subprotocol
 
 from pipeline import cli, ui
 from pipeline.charts import navigateur
+from pipeline.errors import ComexError
 from pipeline.settings import ROOT
 from tests.integration.test_runs import COMEX, PARTS
 
@@ -137,7 +138,7 @@ def raw(port: int, *parts: bytes) -> list[int]:
         answer = b""
         while block := connection.recv(65536):
             answer += block
-    return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3})", answer, re.MULTILINE)]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
 
 def test_requests_bent_by_hand_start_nothing(client: httpx.Client, server: SimpleNamespace) -> None:
@@ -439,3 +440,23 @@ def test_a_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert (outcome.exit_code, given) == (1, {})
     assert f"127.0.0.1:{port}" in outcome.stderr and "another program answers there" in outcome.stderr
     assert all(part in outcome.stderr for part in PARTS)
+
+
+def test_a_daemon_that_dies_ends_the_ui_and_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ui, "DAEMON", "false")
+    with pytest.raises(ComexError, match="it ended with 1"), ui.ending(), ui._daemon(tmp_path / "workspace.yaml"):
+        time.sleep(60)
+        pytest.fail("the daemon's end was not noticed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_what_runs_once_and_are_as_before_afterwards(number: signal.Signals) -> None:
+    before, steps = signal.getsignal(number), []
+    with ui.ending():
+        try:
+            signal.raise_signal(number)
+            steps.append("not heard")
+        finally:
+            signal.raise_signal(number)  # a second one while it ends
+            steps.append("ended")
+    assert (steps, signal.getsignal(number)) == (["ended"], before)
