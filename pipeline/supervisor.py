@@ -40,7 +40,8 @@ def supervise(work: str, arguments: list[str], what: str) -> int:
         os.set_blocking(end, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for number in (*ENDS, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT):
-        if signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGCHLD:  # `nohup`, and the background of a script
+        # What `nohup` has ignored stays so; SIGINT does not, which a shell has ignored for all that a script begins with `&`.
+        if number in (signal.SIGINT, signal.SIGCHLD) or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _come)
     import shutil
     import tempfile
@@ -68,12 +69,17 @@ def _watch(arguments: list[str], what: str, scratch: str, signals: int) -> int:
 
     start, killed_before = time.monotonic(), memory.killed_so_far()
     theirs, ours = os.pipe()  # when it closes, or brings a byte, the worker knows
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "pipeline.worker", str(theirs), *arguments],
-        pass_fds=[theirs],
-        start_new_session=True,
-        env=os.environ | {"TMPDIR": scratch, "PYTHONUTF8": "1"} | _voice() | _own_home(scratch),
-    ) as worker:
+    try:
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipeline.worker", str(theirs), *arguments],
+            pass_fds=[theirs],
+            start_new_session=True,
+            env=os.environ | {"TMPDIR": scratch, "PYTHONUTF8": "1"} | _voice() | _own_home(scratch),
+        )
+    except OSError as error:
+        _say(_not_begun(what, error))
+        return 1
+    with worker:
         os.close(theirs)
         came: list[int] = []
         deadline = None
@@ -93,7 +99,7 @@ def _watch(arguments: list[str], what: str, scratch: str, signals: int) -> int:
                 _ask(ours, worker.pid)
             if len(came) > 1 or (deadline and time.monotonic() >= deadline):
                 end_descendants(os.getpid(), reap=False)
-                worker.wait()
+                worker.kill()  # where there is no /proc
         os.close(ours)
     came += [number for number in _read(signals) if number in ENDS]
     if came:
@@ -240,6 +246,20 @@ def _ended(what: str, number: signal.Signals, killed_before: int) -> object:
         where=f"process {os.getpid()}; nothing that it started is left",
         cause=cause,
         remedy=remedy,
+    )
+
+
+def _not_begun(what: str, error: OSError) -> object:
+    from pipeline import memory
+    from pipeline.errors import MachineError
+
+    if memory.is_shortage(error):
+        return memory.shortage(what, sys.executable, str(error))
+    return MachineError(
+        f"{what} was expected to begin in a process of its own; the system answered: {error}.",
+        where=sys.executable,
+        cause="an interpreter that this user may not run, or a limit on the number of processes (`ulimit -u`)",
+        remedy="make the installation readable and executable for this user, or raise that limit",
     )
 
 

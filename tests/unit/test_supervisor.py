@@ -168,3 +168,21 @@ def test_a_user_without_a_home_gets_one_for_the_time_being(stand_in: Path, tmp_p
     work = supervised(stand_in, "at", tmp_path / "said", HOME=str(tmp_path / "none"))
     assert work.process.wait(60) == 0
     assert work.said().startswith(f"True {tmp_path}/comex-")
+
+
+def test_a_signal_that_a_script_s_shell_had_ignored_ends_it_too(stand_in: Path, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        work = supervised(stand_in, "obedient", tmp_path / "said")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    work.wait_for(ready)
+    assert work.interrupt(signal.SIGINT) == 130
+    assert work.alive() == {}
+
+
+def test_work_that_cannot_be_begun_is_told(tmp_path: Path) -> None:
+    call = "import sys; sys.executable = '/nowhere/python'; from pipeline.supervisor import supervise"
+    work = Marked([sys.executable, "-c", f"{call}; raise SystemExit(supervise('x:y', [], '`x`'))"], tmp_path / "said")
+    assert work.process.wait(60) == 1
+    assert "`x` was expected to begin in a process of its own" in work.said() and all(part in work.said() for part in PARTS)
