@@ -44,13 +44,12 @@ def look(settings: Settings, source: Source, temp: Path) -> list[Finding]:
     for offer in hosts(source.offers):
         findings += looked(PART, f"server of {offer.name}", lambda offer=offer: _head(settings, offer))
     offer = newest_export(source.offers)
-    if offer.path is None:
-        there, found = _fetched(settings, offer, temp)
-        findings += found
-    else:
-        there = (offer.path, True)
+    if offer.path:
         findings += looked(PART, "directories", lambda: _directories(source.offers))
-    return findings + (_inside(*there, offer, settings, temp) if there else [])
+        return findings + _inside(offer.path, True, offer, settings, temp)
+    there: list[tuple[Path, bool]] = []
+    findings += looked(PART, "download", lambda: _fetched(settings, offer, temp, there))
+    return findings + [finding for path, is_whole in there for finding in _inside(path, is_whole, offer, settings, temp)]
 
 
 def read(offer: Offer) -> dict[str, str]:
@@ -96,8 +95,8 @@ def _head(settings: Settings, offer: Offer) -> Finding:
     return Finding(PART, "server", found, facts=facts)
 
 
-def _fetched(settings: Settings, offer: Offer, temp: Path) -> tuple[tuple[Path, bool] | None, list[Finding]]:
-    """The archive, or the parts of it that are to be looked at, in `temp`: where, and whether it is whole."""
+def _fetched(settings: Settings, offer: Offer, temp: Path, there: list[tuple[Path, bool]]) -> Finding:
+    """The archive, or the parts of it that are to be looked at, in `temp`; `there` receives where, and whether it is whole."""
 
     def parts() -> Remote:
         remote = Remote(Http(settings), offer.origin, temp / "parts.zip")
@@ -105,21 +104,20 @@ def _fetched(settings: Settings, offer: Offer, temp: Path) -> tuple[tuple[Path, 
             _read_parts(remote)
         return remote
 
-    try:
-        remote = within(ANSWERS_WITHIN_S, offer.origin, parts)
-        kind = remote.first.headers.get("content-type", "no type")
-        if remote.has_parts:
-            found = f"{offer.name}: {remote.size:,} bytes, {kind}; the server gives parts of files: {remote.received:,} bytes in {remote.requests} requests were enough."
-            return (remote.copy, False), [Finding(PART, "download", found)]
-        # One try: after a second one, begun when nobody waits any more, something would stay in the folder.
-        once = settings.model_copy(update={"attempts": 1})
-        fetched = within(DOWNLOADS_WITHIN_S, offer.origin, lambda: Http(once).fetch(offer, temp / "download"))
-        assert fetched, "nothing is known of it before"
-        found = f"{offer.name}: {fetched.path.stat().st_size:,} bytes, {kind}, downloaded as a whole and thrown away after this look: the server gives no parts of files."
-        remedy = "nothing: a download that breaks begins again there"
-        return (fetched.path, True), [Finding(PART, "download", found, "to watch", remedy)]
-    except ComexError as error:
-        return None, [told(error, PART, "download")]
+    remote = within(ANSWERS_WITHIN_S, offer.origin, parts)
+    kind = remote.first.headers.get("content-type", "no type")
+    if remote.has_parts:
+        there.append((remote.copy, False))
+        cost = f"{remote.received:,} bytes in {remote.requests} requests were enough"
+        return Finding(PART, "download", f"{offer.name}: {remote.size:,} bytes, {kind}; the server gives parts of files: {cost}.")
+    # One try: after a second one, begun when nobody waits any more, something would stay in the folder.
+    once = settings.model_copy(update={"attempts": 1})
+    fetched = within(DOWNLOADS_WITHIN_S, offer.origin, lambda: Http(once).fetch(offer, temp / "download"))
+    assert fetched, "nothing is known of it before"
+    there.append((fetched.path, True))
+    size = fetched.path.stat().st_size
+    found = f"{offer.name}: {size:,} bytes, {kind}; the server gives no parts of files, so that it was downloaded, for this look alone."
+    return Finding(PART, "download", found, "to watch", "nothing: a download that breaks begins again there")
 
 
 def _read_parts(remote: Remote) -> None:
@@ -146,6 +144,8 @@ def _directories(offers: list[Offer]) -> Finding:
             inspect(offer.path or Path(), offer.name, offer.origin)
         except ComexError as error:
             bad.append(f"{offer.name}: {error.expected_found}")
+        except OSError as error:
+            bad.append(f"{offer.name}: the system answered: {error.strerror or error}")
     looked_at = min(len(offers), DIRECTORIES_READ)
     found = f"{looked_at - len(bad)} of {looked_at} archives hold one data member under a known name."
     if not bad:
@@ -157,10 +157,11 @@ def _directories(offers: list[Offer]) -> Finding:
 def _inside(path: Path, is_whole: bool, offer: Offer, settings: Settings, temp: Path) -> list[Finding]:
     """Members, verdicts, first rows and labels of the archive at `path`."""
     findings = looked(PART, "members", lambda: _members(path, offer))
-    try:
-        contents = inspect(path, offer.name, offer.origin)
-    except ComexError as error:
-        return [*findings, replace(told(error, PART, "verdict on the archive"), where=offer.origin)]
+    judged: list[Contents] = []
+    refused = looked(PART, "verdict on the archive", lambda: judged.append(inspect(path, offer.name, offer.origin)) or [])
+    if not judged:
+        return [*findings, *(replace(finding, where=offer.origin) for finding in refused)]
+    contents = judged[0]
     findings += looked(PART, "name and contents", lambda: _agreement(contents, offer))
     known: dict[str, set[str]] = {}
     findings += looked(PART, "label files", lambda: labels.look(path, contents, known))

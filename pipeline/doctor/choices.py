@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import httpx
 
 from pipeline.archive.fetch import Http
-from pipeline.doctor.finding import Finding, looked, told
+from pipeline.doctor.finding import Finding, looked
 from pipeline.doctor.report import MASK
 from pipeline.errors import ComexError
 from pipeline.paths import Paths
@@ -65,16 +65,18 @@ def _usable(given: Mapping[str, Any]) -> tuple[Settings, list[Finding]]:
     """The settings without those that cannot be used, each of which is a finding."""
     try:
         return Settings(**given), []
-    except ComexError:
+    except Exception:  # a bug's kinds as well (`~nobody`): which setting it is shows below
         pass
     chosen = {name: value for name in Settings.model_fields if (value := _environment().get(f"COMEX_{name.upper()}")) is not None}
     good, findings = dict[str, Any](), list[Finding]()
     for name, value in {**chosen, **given}.items():
-        try:
-            Settings(_env_prefix="COMEX_DOCTOR_", **{name: value})  # nothing but this one
+
+        def alone(name: str = name, value: object = value) -> list[Finding]:
+            Settings(_env_prefix="COMEX_DOCTOR_", **{name: value})
             good[name] = value
-        except ComexError as error:
-            findings.append(told(error, PART, f"COMEX_{name.upper()}"))
+            return []
+
+        findings += looked(PART, f"COMEX_{name.upper()}", alone)
     return Settings(_env_prefix="COMEX_DOCTOR_", **good), findings
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from pipeline.errors import ComexError, SourceError
+from pipeline.progress import CONSOLE
 
 T = TypeVar("T")
 Verdict = Literal["ok", "to watch", "wrong"]
@@ -42,7 +43,8 @@ def told(error: ComexError, part: str, subject: str, verdict: Verdict = "wrong")
 def looked(part: str, subject: str, look: Callable[[], Finding | list[Finding]]) -> list[Finding]:
     """What a look found; a fault that it met is a finding as well, so that the other looks go on."""
     try:
-        found = look()
+        with CONSOLE.status(f"{part}: {subject} …"):  # seen at a terminal only
+            found = look()
     except ComexError as error:
         return [told(error, part, subject)]
     except OSError as error:

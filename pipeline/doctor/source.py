@@ -63,7 +63,7 @@ def look(settings: Settings, temp: Path) -> list[Finding]:
 
     findings += looked(PART, "archives on offer", as_a_run)
     if opened and opened[0].offers:
-        findings += archive.look(settings, opened[0], temp)
+        findings += looked("archive", "archive", lambda: archive.look(settings, opened[0], temp))
     return findings
 
 

@@ -183,6 +183,13 @@ def test_a_setting_that_cannot_be_used_is_wrong_and_the_others_are_in_force(monk
     assert "soon" in wrong["COMEX_TIMEOUT_S"].found and wrong["COMEX_PERIODE"].remedy
 
 
+def test_a_home_that_is_none(tmp_path) -> None:
+    for home in (tmp_path / "a*b", Path("~nobody-of-this-name/x")):
+        settings, findings = choices.look({"home": home})
+        assert [finding.subject for finding in findings if finding.verdict == "wrong"] == ["COMEX_HOME"]
+        assert settings.home == Settings().home
+
+
 @pytest.mark.parametrize(
     ("name", "verdict", "meant"),
     [("COMEX_HOEM", "wrong", "COMEX_HOME"), ("COMEX_TIMEOUT", "wrong", "COMEX_TIMEOUT_S"), ("COMEX_ZZ", "to watch", "")],

@@ -154,7 +154,7 @@ def test_without_parts_of_files_the_archive_is_downloaded_and_thrown_away(site: 
     site.faults[site.path(EXPORT)] = Fault(ranges=False)
     findings = look(site.url, tmp_path)
     assert bad(findings) == set()
-    assert "downloaded as a whole" in by_subject(findings)["download"].found
+    assert "it was downloaded, for this look alone" in by_subject(findings)["download"].found
     assert by_subject(findings)["all rows"].facts["lignes"] == 4 * 4 * len(seed("departements"))
     assert not (tmp_path / "home").exists()
 
@@ -317,6 +317,20 @@ def test_a_damaged_archive_among_good_ones(tmp_path: Path) -> None:
     findings = look(place, tmp_path)
     assert bad(findings) == {"directories"}
     assert by_subject(findings)["directories"].lines[0].startswith(IMPORT)
+
+
+def test_an_archive_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, real = archive(tmp_path / "source"), Path.open
+
+    def refused(self: Path, *given, **named):
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(self, *given, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
+    findings = look(tmp_path / "source", tmp_path)
+    assert {"directories", "verdict on the archive"} <= bad(findings)
+    assert "Permission denied" in by_subject(findings)["verdict on the archive"].found
 
 
 # --- an archive's inside --------------------------------------------------------------------------------------------------
