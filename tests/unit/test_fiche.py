@@ -168,7 +168,7 @@ def test_an_incomplete_flow_is_marked_wherever_it_is_read() -> None:
     plain = [text.replace("\u00a0", " ").replace("\u202f", " ") for text in texts(made)]
     box = next(text for text in plain if text.startswith("Exportations : 1,6 % des lignes et 67,3 % de la valeur connue"))
     assert "3 lignes, 2 258,4 M€ (code de pays inconnu) et 1 ligne, montant inconnu (aucune valeur)" in box
-    assert box.endswith("Le vrai total est plus élevé.")
+    assert "Le vrai total est plus élevé. L’évolution, le rang et les commentaires," in box
     assert [delier(repere.precision) for repere in made.couverture.reperes[::2]] == [
         "données incomplètes · fiabilité\u00a0C",
         "données incomplètes",
