@@ -282,7 +282,11 @@ def _incomplet(territoire: Territoire, repere: Ligne, rows: Sequence[Ligne]) -> 
             f"sont tenus à l’écart du total : {raisons_dites}. Le vrai total {vrai}."
         )
     if repere["est_perte_forte"]:
-        tus = "L’évolution, le rang et les commentaires" if territoire.niveau == "departement" else "L’évolution et les commentaires"
+        tus = (
+            "L’évolution, le rang et les commentaires"
+            if territoire.niveau == "departement"
+            else "L’évolution et les commentaires"
+        )
         dits[-1] += f" {tus}, qui diraient surtout ce qui manque, ne sont pas donnés."
     return dits
 

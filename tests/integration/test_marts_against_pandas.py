@@ -813,9 +813,10 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     assert of("reperes", HORS_PAYS, flux="import")[0]["nb_pays"] == 0
     assert {r["pays_code"] for r in of("flux", HORS_PAYS)} == {"AUTRES"}
     # What did not come: both flows of one, and of the région that it is; a quarter of another; and one under an unknown code.
-    for code in (PARTI[0], RECODE[0], "06"):
-        rows = of("reperes", code)
-        assert [r["valeur_eur"] for r in rows] == [None, None] and not of("produits", code) and not of("balance", code), code
+    for niveau, code in (("departement", PARTI[0]), ("departement", RECODE[0]), ("region", "06")):
+        rows = of("reperes", code, niveau=niveau)
+        assert [r["valeur_eur"] for r in rows] == [None, None], code
+        assert not of("produits", code, niveau=niveau) and not of("balance", code, niveau=niveau), code
         assert [r["valeur_partielle_eur"] for r in rows] == [None, None] and {r["solde_eur"] for r in rows} == {None}
     [holed] = of("reperes", TROUE[0], flux="export")
     assert (holed["valeur_eur"], holed["trimestres_manquants"]) == (None, f"2024T{TROUE[1]}")
