@@ -233,6 +233,8 @@ def _reperes(details: dict[str, pd.DataFrame], niveau: str, nom: str) -> pd.Data
             "part_region_pct": "Float64",
             "part_region_hors_convention_pct": "Float64",
             "taux_couverture_pct": "Float64",
+            "manquant_pct": "float64",
+            "nb_departements": "Int64",
         }
     )
 

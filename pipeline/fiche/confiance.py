@@ -282,10 +282,12 @@ def _incomplet(territoire: Territoire, repere: Ligne, rows: Sequence[Ligne]) -> 
             f"sont tenus à l’écart du total : {raisons_dites}. Le vrai total {vrai}."
         )
     if repere["est_perte_forte"]:
-        dits.append(
-            f"{nom} : ni évolution{' ni rang' if territoire.niveau == 'departement' else ''}, ni commentaire : ils diraient ce qui "
-            "manque plus que ce qui est échangé."
+        tus = (
+            "L’évolution, le rang et les commentaires"
+            if territoire.niveau == "departement"
+            else "L’évolution et les commentaires"
         )
+        dits[-1] += f" {tus}, qui diraient surtout ce qui manque, ne sont pas donnés."
     return dits
 
 

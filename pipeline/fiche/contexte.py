@@ -37,7 +37,7 @@ from pipeline.typographie import INDISPONIBLE, INSECABLE, millions, mois, monnai
 Flux = Literal["export", "import"]
 FLUX: tuple[Flux, ...] = ("export", "import")
 NIVEAUX_PRODUIT = {"A129": " (76 postes de biens)", "A38": "", "CPF4": " (314 postes de biens)"}
-NON_CLASSES = " dont les données sont complètes ; – : non classé ; (i) : données incomplètes ; n. d. : données non disponibles"
+NON_CLASSES = "les départements dont le montant est connu ; – : non classé ; (i) : données incomplètes ; n. d. : non disponible"
 # €: from there on, or with a country of a tenth of it, a matrix is printed in whole millions; from ten times as much on, in milliards.
 GRAND = 100_000_000_000
 
@@ -492,7 +492,7 @@ class _Redaction:
                         ),
                         cases,
                         note=insecables(
-                            f"Rangs parmi les 100 départements{NON_CLASSES if non_classes else ''}. {self.provenance.ligne}"
+                            f"Rangs parmi {NON_CLASSES if non_classes else 'les 100 départements'}. {self.provenance.ligne}"
                         ),
                         donnees="classement",
                         dense=self.territoire.niveau == "france",

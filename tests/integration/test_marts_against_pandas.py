@@ -27,6 +27,7 @@ import yaml
 
 from pipeline import dbt
 from pipeline.errors import DataError
+from pipeline.fiche.bind import Bound, told_failures
 from pipeline.marts import CONTROLES, Marts
 from pipeline.paths import DBT_PROJECT
 from pipeline.territoires import FRANCE, departement, tous
@@ -812,9 +813,10 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     assert of("reperes", HORS_PAYS, flux="import")[0]["nb_pays"] == 0
     assert {r["pays_code"] for r in of("flux", HORS_PAYS)} == {"AUTRES"}
     # What did not come: both flows of one, and of the région that it is; a quarter of another; and one under an unknown code.
-    for code in (PARTI[0], RECODE[0], "06"):
-        rows = of("reperes", code)
-        assert [r["valeur_eur"] for r in rows] == [None, None] and not of("produits", code) and not of("balance", code), code
+    for niveau, code in (("departement", PARTI[0]), ("departement", RECODE[0]), ("region", "06")):
+        rows = of("reperes", code, niveau=niveau)
+        assert [r["valeur_eur"] for r in rows] == [None, None], code
+        assert not of("produits", code, niveau=niveau) and not of("balance", code, niveau=niveau), code
         assert [r["valeur_partielle_eur"] for r in rows] == [None, None] and {r["solde_eur"] for r in rows} == {None}
     [holed] = of("reperes", TROUE[0], flux="export")
     assert (holed["valeur_eur"], holed["trimestres_manquants"]) == (None, f"2024T{TROUE[1]}")
@@ -939,6 +941,19 @@ def test_the_doors_give_the_rows_of_their_period_and_territory(warehouse: Wareho
     assert france.set_index("etape")["valeur_eur"]["caf_fab"] == -19_600_000_000
     assert france["valeur_eur"].isna().sum() == 2
     assert not marts.publies["est_comparable"].any() and marts.publies["est_conforme"].isna().all()  # the example is no source
+
+
+def test_a_territory_without_data_is_told_in_four_parts_with_where_its_rows_may_be(odd: Warehouse) -> None:
+    marts = Marts(odd.paths.marts, "2024")
+    assert marts.sans_donnees(departement("94")) is None and marts.sans_donnees(departement(TROUE[0])) is None
+    assert marts.sans_donnees(departement(SANS_EXPORT)) is None  # no exports in any year: nothing is missing
+    error = marts.sans_donnees(departement(RECODE[0]))
+    assert error and "export 2024T1 2024T2 2024T3 2024T4" in error.expected_found
+    assert RECODE[1] in error.cause.split("(")[-1] and all((error.where, error.remedy))
+    bound = [Bound(departement("94")), Bound(departement(RECODE[0]), absence=error)]
+    assert [item.est_faite for item in bound] == [True, False]
+    assert told_failures(bound) == ""  # a run of the whole country makes the others
+    assert "2 fiches were expected; 1 were made, 1 could not be:\n12 (Aveyron): Rows of" in told_failures(bound, asked=True)
 
 
 def test_every_territory_has_frames_even_without_trade(odd: Warehouse, warehouse: Warehouse) -> None:

@@ -9,6 +9,8 @@ from pipeline.fiche.cellules import Ligne, baliser, delier
 from pipeline.territoires import FRANCE, Territoire, departement, regions
 from pipeline.typographie import INSECABLE
 
+LA = {"est_disponible": True, "niveau_perte": 0}
+
 
 def plain(text: str) -> str:
     return delier(text).replace(INSECABLE, " ")
@@ -27,7 +29,9 @@ def reperes(**export: Any) -> dict[str, Ligne]:
 def fiabilite(export: str, import_: str = "A") -> dict[str, Ligne]:
     notes = {"export": export, "import": import_}
     return {
-        flux: Ligne({"niveau": "departement", "code": "94", "flux": flux, "note": note, "valeur_eur": 1_000_000}, "fiabilite")
+        flux: Ligne(
+            {"niveau": "departement", "code": "94", "flux": flux, "note": note, "valeur_eur": 1_000_000} | LA, "fiabilite"
+        )
         for flux, note in notes.items()
     }
 
@@ -146,19 +150,45 @@ def test_one_and_many_are_counted_as_such() -> None:
 
 
 def test_reasons_and_what_must_not_be_concluded_follow_from_the_levels() -> None:
-    levels = dict.fromkeys((f"niveau_{rule}" for rule in ("convention", "concentration", "plateforme", "energie", "petit")), 0)
+    levels = dict.fromkeys(
+        (f"niveau_{rule}" for rule in ("convention", "concentration", "plateforme", "energie", "petit", "perte")), 0
+    )
     row = {"niveau": "departement", "code": "94", "flux": "export", "plateformes": "port de Sète", "valeur_eur": 12_000_000}
-    row |= {"premier_flux_pct": 41.0, "convention_pct": 0.0, "energie_pct": 0.0}
+    row |= {"premier_flux_pct": 41.0, "convention_pct": 0.0, "energie_pct": 0.0, "perte_pct": 67.26, "est_disponible": True}
     small = Ligne(row | levels | {"niveau_petit": 2}, "fiabilite")
     assert [plain(reason) for reason in confiance.raisons(small)] == [
         "le total est petit (12,0 M€) : une seule opération peut le changer"
     ]
     assert confiance.raisons(Ligne(row | levels, "fiabilite")) == []
+    partial = Ligne(row | levels | {"niveau_petit": 1, "niveau_perte": 2}, "fiabilite")
+    assert plain(confiance.raisons(partial)[0]).startswith("les données sont incomplètes (67,3 % des lignes ou de la valeur")
+    missing = Ligne(row | levels | {"niveau_perte": 2, "est_disponible": False, "valeur_eur": None}, "fiabilite")
+    assert confiance.raisons(missing) == ["les données ne sont pas disponibles"]
     told = confiance.ne_permet_pas(departement("94"), {"export": small})
     assert "tendance" in told[0] and not any("électricité" in text for text in told)
     assert len(confiance.ne_permet_pas(FRANCE, {})) == 3
     assert "chaque département" in confiance.ne_permet_pas(regions()["44"], {})[-1]
     assert "bassin d’emploi" in confiance.ne_permet_pas(regions()["06"], {})[-1]  # one département: none to tell apart
+
+
+def test_an_incomplete_flow_is_not_commented_on_and_says_why() -> None:
+    rows = reperes(est_perte_forte=True, est_evolution_lisible=False)
+    told = plain(commentaire.balance(departement("94"), "2024", rows, fiabilite("C")))
+    assert told.startswith("Les exportations sont incomplètes :") and "déficitaire" not in told
+    assert told.endswith("Sur un an, les importations reculent de 1,3 %.")
+    rows = reperes(est_disponible=False, est_evolution_lisible=False, valeur_eur=None, solde_eur=None)
+    told = plain(commentaire.balance(departement("94"), "2024", rows, {}))
+    assert told.startswith(
+        "Les exportations ne sont pas disponibles : aucun montant n’en est donné, ce qui n’est pas un montant nul."
+    )
+
+
+def test_a_fall_that_leaves_something_is_not_told_as_a_whole_one() -> None:
+    assert "reculent de plus de 99,9 %" in plain(commentaire.evolutions(reperes(evolution_pct=-99.98)))
+
+
+def test_a_missing_number_is_not_a_zero() -> None:
+    assert plain(reperes(valeur_eur=None)["export"].dit("valeur_eur", str)) == "n. d."
 
 
 def test_a_bound_number_goes_through_text_and_leaves_it_whole() -> None:

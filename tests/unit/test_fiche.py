@@ -117,6 +117,99 @@ def test_numbers_are_those_of_the_frames() -> None:
         assert millions(rows["export"][column]) in section(made, "fiabilite")
 
 
+def changed(territoire: Territoire, **export: object) -> Portrait:
+    """A territory whose exports are not whole."""
+    made = portrait(territoire).frames
+    reperes = made["reperes"].astype({"valeur_eur": "Int64", "solde_eur": "Int64", "nb_pays": "Int64", "nb_produits": "Int64"})
+    exports = reperes["flux"] == "export"
+    for column, value in export.items():
+        reperes.loc[exports if column not in ("solde_eur", "taux_couverture_pct") else slice(None), column] = value
+    lost = pd.DataFrame(
+        [
+            ["departement", "54", "Meurthe-et-Moselle", "export", "pays_inconnu", 3, 1.2, 2258410631, 67.26, "ZN", True],
+            ["departement", "54", "Meurthe-et-Moselle", "export", "valeur_vide", 1, 0.4, 0, 0.0, "", True],
+        ],
+        columns=[
+            "niveau",
+            "code",
+            "nom",
+            "flux",
+            "motif",
+            "lignes",
+            "lignes_pct",
+            "valeur_eur",
+            "valeur_pct",
+            "codes",
+            "est_perte_forte",
+        ],
+    )
+    return Portrait(territoire, made | {"reperes": reperes, "pertes": lost})
+
+
+def fiche_of(portrait: Portrait) -> Fiche:
+    return construire(
+        portrait,
+        "2024",
+        REELLE,
+        france=PORTRAIT_FRANCE,
+        rapprochement=rapprochement(),
+        publies=publies(),
+        quarantaine_max_pct=2.5,
+    )
+
+
+def test_an_incomplete_flow_is_marked_wherever_it_is_read() -> None:
+    lost = {"est_perte_forte": True, "perte_pct": 67.26, "quarantaine_pct": 67.26, "quarantaine_lignes_pct": 1.6}
+    made = fiche_of(
+        changed(
+            departement("54"), **lost, quarantaine_lignes=4, evolution_pct=pd.NA, est_evolution_lisible=False, rang_france=pd.NA
+        )
+    )
+    plain = [text.replace("\u00a0", " ").replace("\u202f", " ") for text in texts(made)]
+    box = next(text for text in plain if text.startswith("Exportations : 1,6 % des lignes et 67,3 % de la valeur connue"))
+    assert "3 lignes, 2 258,4 M€ (code de pays inconnu) et 1 ligne, montant inconnu (aucune valeur)" in box
+    assert "Le vrai total est plus élevé. L’évolution, le rang et les commentaires," in box
+    assert [delier(repere.precision) for repere in made.couverture.reperes[::2]] == [
+        "données incomplètes · fiabilité\u00a0C",
+        "données incomplètes",
+    ]
+    assert "Rang" not in section(made, "flux-export") and "Rang" in section(made, "flux-import")
+    assert "sont incomplètes" in section(made, "flux-export") and "Premier client" not in section(made, "flux-export")
+    tables = [bloc for part in made.sections for bloc in part.blocs if isinstance(bloc, Tableau)]
+    mark = "Exportations incomplètes : il manque 67,3 % de leur valeur."
+    marked = {table.donnees for table in tables if mark in table.note.replace("\u00a0", " ")}
+    assert marked == {"reperes", "balance", "produits", "flux-export"}
+    reasons = [ligne for table in tables for ligne in table.lignes if "tenu à l’écart" in ligne[0]]
+    assert [[delier(case).replace("\u00a0", " ").replace("\u202f", " ") for case in row] for row in reasons] == [
+        ["Hors du total, tenu à l’écart : code de pays inconnu", "3 lignes, 2 258,4 M€", "–"],
+        ["Hors du total, tenu à l’écart : aucune valeur", "1 ligne, montant inconnu", "–"],
+    ]
+
+
+def test_a_flow_whose_data_are_missing_is_not_a_zero() -> None:
+    gone = dict.fromkeys(
+        ("valeur_eur", "solde_eur", "taux_couverture_pct", "evolution_pct", "rang_france", "part_france_pct"), pd.NA
+    )
+    gone |= dict.fromkeys(("nb_pays", "nb_produits", "part_region_pct", "indetermine_eur", "retours_eur"), pd.NA)
+    portrait = changed(
+        departement("54"), **gone, est_disponible=False, est_evolution_lisible=False, trimestres_manquants="2024T1 2024T2"
+    )
+    for mart in ("balance", "produits", "flux"):
+        frame = portrait.frames[mart]
+        portrait.frames[mart] = frame.iloc[:0] if mart == "balance" else frame[frame["flux"] == "import"].reset_index(drop=True)
+    made = fiche_of(portrait)
+    plain = [text.replace("\u00a0", " ") for text in texts(made)]
+    values = [delier(repere.valeur).replace("\u00a0", " ") for repere in made.couverture.reperes]
+    assert values[0] == values[2] == values[3] == "n. d." and made.barres[0] == 0
+    assert any(
+        text.startswith("Exportations : données non disponibles. Aucune ligne utilisable pour T1 2024, T2 2024.")
+        for text in plain
+    )
+    assert not any(re.search(r"100,0 % sur|Aucun échange de|Aucune exportation", text) for text in plain)
+    own = {item.sujet for item in made.illustrations if item.dossier == made.territoire.slug}
+    assert own == {"flux-import"}  # a figure of both flows would show the other as nothing
+
+
 def test_a_flow_matrix_shows_every_link_and_stresses_the_main_ones() -> None:
     flux = frames("diversifie")["flux"]
     rows = flux[flux["flux"] == "export"]
@@ -178,6 +271,24 @@ def test_territoires_d_industrie_are_told_whatever_their_number() -> None:
     assert (len(many.industrie), many.industrie_titre) == (6, "Territoires d’industrie")
     assert "quelques communes" in fiche(departement("04")).couverture.industrie_note
     assert not fiche(FRANCE).couverture.industrie_titre
+
+
+def test_the_index_says_what_is_missing_and_links_no_former_fiche(tmp_path: Path) -> None:
+    reperes = pd.concat([portrait(t).frames["reperes"] for t in (FRANCE, regions()["76"], departement("48"))], ignore_index=True)
+    gone = reperes["code"] == "48"
+    reperes = reperes.astype({"valeur_eur": "Int64", "solde_eur": "Int64"})
+    reperes.loc[gone, ["valeur_eur", "solde_eur", "taux_couverture_pct"]] = pd.NA
+    reperes.loc[gone, "est_disponible"] = False
+    reperes.loc[reperes["code"] == "76", "departements_manquants"] = "48"
+    former = tmp_path / "fiches" / "2024" / departement("48").slug
+    former.mkdir(parents=True)
+    (former / "fiche.html").write_text("x", encoding="utf-8")
+    (former / "manifest.json").write_text(json.dumps({"archives": [{"sha256": ARCHIVES[0].sha256}]}), encoding="utf-8")
+    page, linked = index.composer(tmp_path, tmp_path / "fiches", "2024", reperes, REELLE)
+    lozere = next(line for line in page.splitlines() if 'data-nom="Lozère' in line)
+    assert linked == 0 and "données non disponibles" in lozere and "n.\u00a0d." in lozere
+    assert "href" not in lozere and not re.search(r"\b0\W*€", lozere)
+    assert "sans la Lozère" in next(line for line in page.splitlines() if 'data-nom="Occitanie' in line)
 
 
 def test_a_flow_without_trade_gets_a_sentence_instead_of_a_figure() -> None:

@@ -71,6 +71,11 @@ def test_whole_euros_keep_every_digit():
         (0.04, 1, "<~0,1~%"),
         (0.0, 1, "0,0~%"),
         (100.0, 1, "100,0~%"),
+        (99.94, 1, "99,9~%"),
+        (99.95, 1, ">~99,9~%"),
+        (99.9999, 2, ">~99,99~%"),
+        (100 - 1e-13, 1, "100,0~%"),  # a whole share, as a machine divides it
+        (100.01, 1, "100,0~%"),
         (-0.04, 1, "0,0~%"),
     ],
 )
@@ -80,6 +85,11 @@ def test_pct(valeur, decimales, attendu):
 
 def test_a_change_too_small_for_its_decimals_reads_alike_in_both_directions():
     assert plain(t.pct(0.004, 2, signe=True)) == plain(t.pct(-0.004, 2, signe=True)) == "0,00~%"
+
+
+def test_a_fall_that_leaves_something_is_not_whole():
+    assert plain(t.pct(-99.97, signe=True)) == "<~−99,9~%"
+    assert plain(t.pct(-100.0, signe=True)) == "−100,0~%" and plain(t.pct(99.97, signe=True)) == "+100,0~%"
 
 
 def test_dates_and_periods():
