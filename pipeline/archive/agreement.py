@@ -38,7 +38,7 @@ VERDICTS = {  # name: what is expected, as a sentence
 }
 SHAPES = {  # wider than those of `diagnose`, which are of codes as they are today
     "departement": ("1 to 3 digits or letters", "[0-9A-Za-z]{1,3}"),
-    "region": ("1 or 2 digits", "[0-9]{1,2}"),
+    "region": ("1 to 3 digits or letters", "[0-9A-Za-z]{1,3}"),
     "a129": ("a letter, 2 digits and a letter", "[A-Z][0-9]{2}[A-Z]"),
     "cpf4": ("4 digits", "[0-9]{3,4}"),  # three: a zero was lost, which is a verdict of its own
     "pays": ("2 letters", "[A-Za-z]{2}"),
@@ -162,7 +162,7 @@ def _judge_regions(received: Received, text: Text, table: Path, total: int) -> t
             other_way = _sums(pairs, {(d, r) for d, r in pairs if _usual_reversed(pairs)[r] != d})[0]
             is_exchange = _sums(pairs, exchanged)[0] >= SPEAKS * rows or other_way <= TOLERATED * total
             found = diagnose.exchanged("departement", "region") if is_exchange else {"cause": "unknown"}
-            top = sorted(against, key=lambda pair: -pairs[pair][0])
+            top = sorted(against, key=lambda pair: (-pairs[pair][0], pair))
             expected = (
                 "Expected in field 5 (region) the région of the département in field 4 (departement);"
                 f" « {top[0][0]};{top[0][1]} » is another"
@@ -183,7 +183,7 @@ def _judge_goods(text: Text, table: Path, total: int) -> tuple[int, int]:
         against |= pairs.keys() - inside
     rows, amount = _sums(pairs, against)
     if _too_many(pairs, against, set(), total):
-        top = sorted(against, key=lambda pair: -pairs[pair][0])
+        top = sorted(against, key=lambda pair: (-pairs[pair][0], pair))
         expected = (
             "Expected in field 6 (a129) the good that the CPF4 good in field 7 (cpf4) is part of;"
             f" « {top[0][1]};{top[0][0]} » is another"
