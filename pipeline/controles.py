@@ -44,12 +44,14 @@ def etape(actif: str) -> str:
     return ETAPES.get(actif.partition("/")[0], ETAPES[""])
 
 
-FIGURES, BUNDLES, DRIFT, PUBLISHED, COUNTED = (
+FIGURES, BUNDLES, DRIFT, PUBLISHED, COUNTED, BESIDE, AGREE = (
     "every_figure_is_drawn",
     "every_bundle_is_whole",
     "releases_resemble_the_former_ones",
     "releases_are_still_published",
     "masses_and_keys_are_complete",
+    "rows_are_within_their_period",
+    "codes_of_a_row_agree",
 )
 PHRASES = {
     "a_whole_period_is_present": "Les quatre trimestres de la période sont là, à l’exportation comme à l’importation.",
@@ -101,6 +103,19 @@ def python() -> list[Controle]:
             "raw/echanges",
             "Every row has a mass, and a key of its own. Otherwise its value counts all the same; here is how much is concerned.",
             "Chaque ligne a une masse et une clé à elle. Sinon sa valeur compte quand même.",
+        ),
+        warn(
+            BESIDE,
+            "raw/echanges",
+            "No row is beside the period that its archive announces. Otherwise it is set aside; here is how much is.",
+            "Aucune ligne n’est hors de la période que son archive annonce. Sinon elle est écartée, et ne vaut pour aucun trimestre.",
+        ),
+        warn(
+            AGREE,
+            "raw/echanges",
+            "The région of each row is that of its département, the A129 good that of its CPF4 good. Otherwise it counts all the same.",
+            "La région de chaque ligne est celle de son département, et son produit A129 celui de son produit CPF4."
+            " Sinon elle compte quand même.",
         ),
         warn(
             PUBLISHED,

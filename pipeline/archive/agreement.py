@@ -153,7 +153,7 @@ def _judge_regions(received: Received, text: Text, table: Path, total: int) -> t
         usual = _usual(pairs)
         known = regions if _describes(regions, pairs) else usual
         exchanged = {(d, r) for d, r in pairs if known.get(d) != r.zfill(2) and known.get(r) == d.zfill(2)}
-        against = exchanged | {(d, r) for d, r in pairs if usual[d] != r.zfill(2)}
+        against = exchanged | {(d, r) for d, r in pairs if r.zfill(2) not in (usual[d], known.get(d))}
         if own and known is own:
             against |= {(d, r) for d, r in pairs if own.get(d, r).zfill(2) != r.zfill(2)}
         rows, amount = _sums(pairs, against)
