@@ -44,13 +44,15 @@ def etape(actif: str) -> str:
     return ETAPES.get(actif.partition("/")[0], ETAPES[""])
 
 
-FIGURES, BUNDLES, DRIFT, PUBLISHED, COUNTED, DRAWABLE = (
+FIGURES, BUNDLES, DRIFT, PUBLISHED, COUNTED, DRAWABLE, BESIDE, AGREE = (
     "every_figure_is_drawn",
     "every_bundle_is_whole",
     "releases_resemble_the_former_ones",
     "releases_are_still_published",
     "masses_and_keys_are_complete",
     "labels_are_drawable",
+    "rows_are_within_their_period",
+    "codes_of_a_row_agree",
 )
 PHRASES = {
     "a_whole_period_is_present": "Les quatre trimestres de la période sont là, à l’exportation comme à l’importation.",
@@ -111,6 +113,19 @@ def python() -> list[Controle]:
             "raw/libelles",
             "Every label of the releases is in characters that the packaged font draws. Otherwise a near form is printed, and data keep the label.",
             "Tous les caractères des libellés existent dans la police des fiches. Sinon une forme voisine est imprimée\u00a0; les fichiers de données gardent le libellé.",
+        ),
+        warn(
+            BESIDE,
+            "raw/echanges",
+            "No row is beside the period that its archive announces. Otherwise it is set aside; here is how much is.",
+            "Aucune ligne n’est hors de la période que son archive annonce. Sinon elle est écartée, et ne vaut pour aucun trimestre.",
+        ),
+        warn(
+            AGREE,
+            "raw/echanges",
+            "The région of each row is that of its département, the A129 good that of its CPF4 good. Otherwise it counts all the same.",
+            "La région de chaque ligne est celle de son département, et son produit A129 celui de son produit CPF4."
+            " Sinon elle compte quand même.",
         ),
         warn(
             PUBLISHED,

@@ -5,6 +5,7 @@ Add here: a way to make an archive that a test of any room needs. Keep out: expe
 
 import csv
 import random
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -98,13 +99,18 @@ def write_archive(
 ) -> Path:
     """A ZIP at `path` with one data member (rows, or its very bytes), label files and `others`, under the paths given.
 
-    The member's default name is that of a full year, of the flow in the archive's own name.
+    The member's default name is of the flow and year in the archive's own name: of 2024 without one, of rolling quarters in
+    `stat-regional-ce`.
     """
     flux = "Import" if "import" in path.name.lower() else "Export"
+    annee = found[1] if (found := re.search(r"(?i)regional-(\d{4})", path.name)) else "2024"
+    data_member = f"Regional-{annee}-{flux.lower()}/Region_{annee}_{flux}.txt"
+    if "stat-regional" in path.name.lower():
+        data_member = f"REGIONAL_CPF4PAYS{flux[0]}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = comment.encode()
-        data = {member or f"Regional-2024-{flux.lower()}/Region_2024_{flux}.txt": rows if isinstance(rows, bytes) else text(rows)}
+        data = {member or data_member: rows if isinstance(rows, bytes) else text(rows)}
         for name, payload in {**data, **(labels or {}), **(others or {})}.items():
             # Dated once for all: the same rows are the same bytes.
             archive.writestr(zipfile.ZipInfo(name, (2025, 2, 7, 8, 0, 0)), payload, zipfile.ZIP_DEFLATED)

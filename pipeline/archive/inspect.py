@@ -7,11 +7,14 @@ Add here: one more thing that a customs archive must satisfy before its rows are
 import csv
 import hashlib
 import io
+import json
 import re
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipeline.archive.causes import refusal
 from pipeline.errors import ReleaseError
 
 DATA_MEMBER = re.compile(r"(?i)(^|[/\\])(REGIONAL_CPF4PAYS[EI]|Region(al)?_\d{4}_(Import|Export))\.txt$")
@@ -23,6 +26,42 @@ UNDATED = "209912"  # a vintage for archives without any date: it forbids no qua
 EXAMPLE_MARK = "Données d'exemple"
 MAX_BYTES = 8 * 1024**3  # unpacked, all members: a forty-million-row archive is about 1.5 GB; more is a bomb
 MAX_LABEL_BYTES = 64 * 1024**2  # unpacked, one label member: the real ones are below 100 kB, and are read whole
+START = (1 << 16) + 1024  # bytes looked at to tell what a file is; as many hold the end of a ZIP, with the longest comment
+MAGIC = {  # how files of other formats begin
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "RAR",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"MSCF": "CAB",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "Microsoft Office (.xls, .doc)",
+    b"%PDF-": "PDF",
+    b"PAR1": "Parquet",
+}
+METHODS = {
+    **{
+        1: "Shrink",
+        2: "Reduce",
+        3: "Reduce",
+        4: "Reduce",
+        5: "Reduce",
+        6: "Implode",
+        9: "Deflate64",
+        10: "PKWARE DCL",
+        12: "bzip2",
+    },
+    **{14: "LZMA", 16: "IBM CMPSC", 18: "IBM TERSE", 19: "IBM LZ77", 20: "Zstandard", 93: "Zstandard", 94: "MP3", 95: "xz"},
+    **{96: "JPEG", 97: "WavPack", 98: "PPMd"},
+}
+READABLE = {  # by this Python; Zstandard from 3.14 on
+    zipfile.ZIP_STORED: "none",
+    zipfile.ZIP_DEFLATED: "Deflate",
+    zipfile.ZIP_BZIP2: "bzip2",
+    zipfile.ZIP_LZMA: "LZMA",
+    **({93: "Zstandard"} if hasattr(zipfile, "ZIP_ZSTANDARD") else {}),
+}
+AES = 99  # the method that stands where WinZip's encryption hides the real one
 
 
 @dataclass(frozen=True)
@@ -64,36 +103,22 @@ def inspect(path: Path, name: str | None = None, origin: str = "") -> Contents:
     read (`rows.py`): reading them here too would unpack everything twice.
     """
     name = name or path.name
-    _is_not_an_html_page(path, name)
+    with path.open("rb") as file:
+        start = file.read(START)
+        file.seek(max(0, path.stat().st_size - START))
+        end = file.read()
+    _is_a_zip(path, name, start, end)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             comment = archive.comment.decode("utf-8", "replace")
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        raise ReleaseError(
-            f"A ZIP archive was expected; {name} ({path.stat().st_size:,} bytes) cannot be opened as one: {error}.",
-            where=str(path),
-            cause="the download was cut before its end, or the file was altered on its way",
-            remedy="download the archive again, compare its size with the one on the customs' page, and run again",
-            check="is_a_real_archive",
-        ) from error
+        raise _cannot_be_opened(path, name, end, str(error)) from error
     _stays_in_its_folder(members, path)
+    _can_be_unpacked(members, path)
     _is_not_a_bomb(members, path)
-    data = [m.filename for m in members if DATA_MEMBER.search(m.filename)]
-    if len(data) != 1:
-        held = ", ".join(m.filename for m in members[:8]) or "nothing"
-        raise ReleaseError(
-            f"Exactly one data member was expected (such as Region_2024_Export.txt or REGIONAL_CPF4PAYSE.txt); "
-            f"{name} has {len(data)}. It holds: {held}.",
-            where=str(path),
-            cause="another product of the customs (national or per-region base), or a new naming of the members",
-            remedy="take the regional archives from the page of full bases;"
-            " if the names changed, adapt DATA_MEMBER in archive/inspect.py",
-            check="has_exactly_one_data_member",
-            facts={"membres": len(data), "contenu": held},
-        )
+    member = _data_member(members, path, name)
     labels = {i.filename: m.group(2).upper() for i in members if (m := LABEL_MEMBER.search(i.filename))}
-    member = data[0]
     return Contents(member, labels, _flux(member), _vintage(name, member, origin, members), comment.startswith(EXAMPLE_MARK))
 
 
@@ -118,30 +143,120 @@ def read_labels(path: Path, contents: Contents) -> list[tuple[str, str, str, str
 
 
 def web_page(name: str, start: bytes, *, where: str) -> ReleaseError:
-    """What is said of a page that came as the archive `name`; `start`: its first bytes."""
-    return ReleaseError(
-        f"A ZIP archive was expected; {name} is a web page: it begins with {start.lstrip()[:40].decode('utf-8', 'replace')!r}.",
+    """What is said of a page, or another answer of a site, that came as the archive `name`; `start`: its first bytes."""
+    text = _text(start)
+    form = _answer(text) or "HTML"
+    what = "a web page" if form == "HTML" else f"an answer in {form}"
+    return refusal(
+        f"A ZIP archive was expected; {name} is {what}: it begins with {text[:40]!r}.",
         where=where,
-        cause="the site, or a proxy on the way, answered with an error, login or consent page under the archive's name",
-        remedy="open the link in a browser; save the archive itself into a folder, give that as --source, and run again",
         check="is_not_an_html_page",
-        facts={"debut": start.lstrip()[:40].decode("utf-8", "replace")},
+        cause="web_page" if form == "HTML" else "answer",
+        debut=text[:40],
+        format=form,
     )
 
 
-def _is_not_an_html_page(path: Path, name: str) -> None:
-    with path.open("rb") as file:
-        start = file.read(512)
+def form_of(start: bytes) -> str:
+    """The format that the first bytes of a file tell, such as 7z; "" for text and for what is not known."""
+    if start[257:262] == b"ustar":
+        return "tar"
+    return next((form for magic, form in MAGIC.items() if start.startswith(magic)), "")
+
+
+def utf_16(start: bytes) -> str:
+    """The encoding of a text, from its first bytes, if it is UTF-16 or UTF-32, with or without a BOM; else ""."""
+    for encoding, bom in {
+        "UTF-32": b"\xff\xfe\0\0",
+        "UTF-32-BE": b"\0\0\xfe\xff",
+        "UTF-16": b"\xff\xfe",
+        "UTF-16-BE": b"\xfe\xff",
+    }.items():
+        if start.startswith(bom):
+            return encoding
+    sample = start[:400]  # of Latin characters, every second byte is zero, and no other
+    for encoding, zeros, others in (("UTF-16-LE", sample[1::2], sample[::2]), ("UTF-16-BE", sample[::2], sample[1::2])):
+        if len(zeros) >= 8 and zeros.count(0) > 0.9 * len(zeros) and others.count(0) < 0.1 * len(others):
+            return encoding
+    return ""
+
+
+def looks_like_an_answer(start: bytes) -> bool:
+    """Does a file begin like a web page, or like another answer of a site?"""
+    return _answer(_text(start)) != ""
+
+
+def _text(start: bytes) -> str:
+    """The start of a file as text, without what may stand before its first character."""
+    return start.decode(utf_16(start) or "utf-8", "replace").lstrip("\ufeff \t\r\n")
+
+
+def _answer(text: str) -> str:
+    """HTML, XML or JSON, if a text begins like one; else ""."""
+    text = re.sub(r"(?s)^(<!--.*?-->\s*|<\?.*?\?>\s*)+", lambda found: "<?xml " if "<?xml" in found[0] else "", text)
+    if re.match(
+        r"(?i)(<\?xml )?<(!--|!doctype\s+html|html|head|body|title|meta|script|style|div|p|h\d|a|br|table|center)\b|<!--", text
+    ):
+        return "HTML"
+    if text.startswith("<?xml") or re.match(r"<(!DOCTYPE|[A-Za-z_][\w:.-]*)[\s>/]", text):
+        return "XML"
+    with suppress(ValueError):
+        if text.startswith(("{", "[")) and isinstance(json.loads(text), dict | list):
+            return "JSON"
+    return ""
+
+
+def _is_a_zip(path: Path, name: str, start: bytes, end: bytes) -> None:
+    """Raise ReleaseError for bytes that are visibly something else, or one part of several."""
+    size = path.stat().st_size
     if not start:
-        raise ReleaseError(
-            f"A ZIP archive was expected; {name} is empty (0 bytes).",
-            where=str(path),
-            cause="a download that never began, or a disk that was full",
-            remedy="delete the file, download it again, and run again",
-            check="is_a_real_archive",
+        raise refusal(
+            f"A ZIP archive was expected; {name} is empty (0 bytes).", where=str(path), check="is_a_real_archive", cause="nothing"
         )
-    if re.match(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", start):
+    if start.startswith(b"PK"):
+        disk = end[end.rfind(b"PK\5\6") + 4 :][:2] if b"PK\5\6" in end else b""
+        part = int.from_bytes(disk, "little")
+        if start.startswith(b"PK\7\x08PK") or 0 < part < 0xFFFF:  # 0xFFFF: the number stands in the ZIP64 directory
+            raise refusal(
+                f"A whole ZIP archive was expected; {name} ({size:,} bytes) is part {part + 1} of one in several parts.",
+                where=str(path),
+                check="is_a_real_archive",
+                cause="part_of_several",
+                partie=part + 1,
+            )
+        return
+    if _answer(_text(start)):
         raise web_page(name, start, where=str(path))
+    first = _text(start).split("\n", 1)[0].strip()
+    form = form_of(start)
+    if form or re.match(r"[EI];([^;]*;){8}[^;]*$", first):
+        raise refusal(
+            f"A ZIP archive was expected; {name} ({size:,} bytes) is {f'a file of the format {form}' if form else 'text'},"
+            f" and begins with {(start[:8] if form else first[:40])!r}.",
+            where=str(path),
+            check="is_a_real_archive",
+            cause="other_format" if form else "bare_text",
+            format=form,
+        )
+
+
+def _cannot_be_opened(path: Path, name: str, end: bytes, error: str) -> ReleaseError:
+    """What is said of bytes that begin like a ZIP, or like nothing known, and are none to the end."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    if b"PK\5\6" in end:
+        cause = "altered"
+    elif start.startswith(b"PK\3\4"):
+        cause = "cut" if end.strip(b"\0") and not end.endswith(b"\0" * 64) else "cut_and_filled"
+    else:
+        cause = "unknown"
+    return refusal(
+        f"A ZIP archive was expected; {name} ({path.stat().st_size:,} bytes) cannot be opened as one: {error}"
+        + (f"; it begins with {start!r}." if cause == "unknown" else "."),
+        where=str(path),
+        check="is_a_real_archive",
+        cause=cause,
+    )
 
 
 def _stays_in_its_folder(members: list[zipfile.ZipInfo], path: Path) -> None:
@@ -156,14 +271,58 @@ def _stays_in_its_folder(members: list[zipfile.ZipInfo], path: Path) -> None:
                 check="members_stay_in_their_folder",
                 facts={"membre": raw},
             )
+
+
+def _can_be_unpacked(members: list[zipfile.ZipInfo], path: Path) -> None:
+    for member in members:
         if member.flag_bits & 0x1:
-            raise ReleaseError(
-                f"Plain members were expected; {raw!r} in {path.name} is encrypted.",
+            how = "AES" if member.compress_type == AES else "PKWARE" if member.flag_bits & 0x40 else "ZipCrypto"
+            raise refusal(
+                f"Plain members were expected; {member.filename!r} in {path.name} is encrypted ({how}).",
                 where=str(path),
-                cause="an archive repacked with a password",
-                remedy="take the archive as the customs publish it",
                 check="is_a_real_archive",
+                cause="encrypted",
+                chiffrement=how,
             )
+        if member.compress_type not in READABLE:
+            method = METHODS.get(member.compress_type, "a method of no known name")
+            raise refusal(
+                f"Members packed by Deflate were expected; {member.filename!r} in {path.name} is packed by {method}"
+                f" (method {member.compress_type}).",
+                where=str(path),
+                check="is_a_real_archive",
+                cause="method",
+                membre=member.filename,
+                methode=method,
+                numero=member.compress_type,
+                lus=", ".join(READABLE[each] for each in sorted(READABLE) if each),
+            )
+
+
+def _data_member(members: list[zipfile.ZipInfo], path: Path, name: str) -> str:
+    names = [member.filename for member in members]
+    data = [each for each in names if DATA_MEMBER.search(each)]
+    if len(data) == 1:
+        return data[0]
+    inner = next((each for each in names if re.search(r"(?i)\.(zip|7z|rar|gz|tgz|tar|bz2|xz)$", each)), "")
+    national = next((each for each in names if re.search(r"(?i)national_\d{4}_", each)), "")
+    if data:
+        cause = "several_members"
+    elif "[Content_Types].xml" in names or "content.xml" in names:
+        cause = "workbook"
+    else:
+        cause = "archive_inside" if inner else "national_base" if national else "other_members"
+    held = ", ".join(names[:8]) or "nothing"
+    raise refusal(
+        f"Exactly one data member was expected (such as Region_2024_Export.txt or REGIONAL_CPF4PAYSE.txt); "
+        f"{name} has {len(data)}. It holds: {held}.",
+        where=str(path),
+        check="has_exactly_one_data_member",
+        cause=cause,
+        membre=inner or national,
+        membres=len(data),
+        contenu=held,
+    )
 
 
 def _is_not_a_bomb(members: list[zipfile.ZipInfo], path: Path) -> None:
@@ -180,6 +339,35 @@ def _is_not_a_bomb(members: list[zipfile.ZipInfo], path: Path) -> None:
             check="is_not_a_bomb",
             facts={"limite": limit, "octets": found},
         )
+
+
+def refuse_other_names(received: Received) -> None:
+    """Raise ReleaseError when the names of an archive and of its data member announce different flows or years."""
+    member = PurePosixPath(received.contents.data_member.replace("\\", "/")).name
+    flows = {found.lower() for found in re.findall(r"(?i)import|export", received.name)}
+    years = set(re.findall(r"(?i)regional(?:-ce)?[-_ ]?(20\d\d)(?!\d)", received.name))
+    said = {"flow": flows, "year": years}
+    found = {"flow": {FLUX[received.contents.flux]}, "year": set(filter(None, [announced_year(received.contents)]))}
+    for what in said:
+        if len(said[what]) == 1 and found[what] and said[what] != found[what]:
+            [archive], [data] = said[what], found[what]
+            raise refusal(
+                f"One {what} was expected in the names of the archive and of its data member;"
+                f" {received.name} says {archive}, and {member} says {data}.",
+                where=str(received.path),
+                check="names_agree",
+                cause="renamed",
+                archive=received.name,
+                membre=member,
+                annonce_archive=archive,
+                annonce_membre=data,
+            )
+
+
+def announced_year(contents: Contents) -> str:
+    """The year that the data member's name announces; "" for rolling quarters."""
+    found = re.search(r"_(\d{4})_", PurePosixPath(contents.data_member.replace("\\", "/")).name)
+    return found[1] if found else ""
 
 
 def _flux(member: str) -> str:

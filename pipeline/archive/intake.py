@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.archive import compare, drift, rapport, rows, store, tables
+from pipeline.archive import agreement, compare, drift, rapport, rows, store, tables
 from pipeline.archive.drift import Drift
 from pipeline.archive.fetch import WITHDRAWN, Offer, Validators
-from pipeline.archive.inspect import UNDATED, Received, digest, inspect
+from pipeline.archive.inspect import UNDATED, Received, digest, inspect, refuse_other_names
 from pipeline.archive.store import Kept
 from pipeline.errors import ComexError, OutputError, ReleaseError
 from pipeline.outputs import writing
@@ -27,8 +27,11 @@ BLOCKING = {
     "is_not_a_bomb": "What the archive announces once unpacked has a plausible size.",
     "has_exactly_one_data_member": "Each archive holds one data member, under a name the customs use.",
     "has_ten_fields": "Every row has ten fields.",
-    **{name: f"Every row has {expected}." for name, (_, expected, _) in rows.VERDICTS.items()},
+    "names_agree": "The names of an archive and of its data member announce the same flow and year.",
+    **{name: f"Every row has {expected}." for name, (_, expected) in rows.VERDICTS.items()},
     "has_no_header": "No row is a header.",
+    **agreement.VERDICTS,
+    "values_are_published": "Rows have a value, but for a share (COMEX_QUARANTAINE_MAX_PCT) where a marker suppresses it.",
     drift.ROWS: "Each quarter has about as many rows as the former release gave it (COMEX_ECART_LIGNES_MAX_PCT).",
     "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
 }
@@ -59,10 +62,10 @@ def take(settings: Settings, paths: Paths) -> Taken:
     folder = paths.raw / source_id(settings)
     if settings.vintage and any(entry["vintage"] == settings.vintage for entry in store.entries(folder)):
         return Taken(store.kept(folder), settings.source, folder, "archives served from the store; the source was not asked")
-    return take_in(open_source(settings, paths), folder, paths, settings.ecart_lignes_max_pct)
+    return take_in(open_source(settings, paths), folder, paths, settings.ecart_lignes_max_pct, settings.quarantaine_max_pct)
 
 
-def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 50.0) -> Taken:
+def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 50.0, suppressed_limit_pct: float = 1.0) -> Taken:
     """Keep under `folder` what the source offers and the archive has not, each judged first; then compare the arrivals.
 
     Good archives are kept even if others are refused. Raises the first refusal, which names the others too; ReleaseError
@@ -78,7 +81,7 @@ def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 
     refused: list[tuple[Offer, ComexError]] = []
     for offer in source.offers:
         try:
-            kept, notice = _take_one(source, offer, folder, paths, rows_limit_pct)
+            kept, notice = _take_one(source, offer, folder, paths, rows_limit_pct, suppressed_limit_pct)
             arrived += [kept] if kept else []
             drifted += [notice] if notice else []
         except OutputError:
@@ -102,7 +105,7 @@ def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 
 
 
 def _take_one(
-    source: Source, offer: Offer, folder: Path, paths: Paths, rows_limit_pct: float
+    source: Source, offer: Offer, folder: Path, paths: Paths, rows_limit_pct: float, suppressed_limit_pct: float
 ) -> tuple[Kept | None, ComexError | None]:
     """The arrival that an offer is, if it is one, and what has to be told of it. A refusal leaves a report."""
     last = store.newest(folder).get(offer.origin)
@@ -118,6 +121,7 @@ def _take_one(
         received = _receive(path, offer)
         with writing(folder):
             facts = rows.extract(received, paths.raw_tables)
+        rows.refuse_suppressed(received, facts, suppressed_limit_pct)
         if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
             received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
         is_new = last is None or last["hash"] != f"sha256:{received.sha256}"
@@ -172,7 +176,7 @@ def _told_of(error: ComexError, report: Path) -> ComexError:
 
 def _receive(path: Path, offer: Offer) -> Received:
     try:
-        return Received(offer.name, path, digest(path), inspect(path, offer.name, offer.origin))
+        received = Received(offer.name, path, digest(path), inspect(path, offer.name, offer.origin))
     except OSError as error:
         raise ReleaseError(
             f"An archive that can be read was expected; {offer.name} cannot be: {error.strerror or error}.",
@@ -181,6 +185,8 @@ def _receive(path: Path, offer: Offer) -> Received:
             remedy="make the file readable for the user who runs this, or download it again",
             check="is_a_real_archive",
         ) from error
+    refuse_other_names(received)
+    return received
 
 
 def _missing(source: Source, folder: Path) -> set[str]:

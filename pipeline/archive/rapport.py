@@ -7,12 +7,13 @@ takes its report away.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.archive.causes import ASK, CAUSES
 from pipeline.archive.drift import Before, Drift
 from pipeline.archive.inspect import FLUX, VINTAGE, Contents, digest
 from pipeline.archive.store import origine_lisible
@@ -20,36 +21,29 @@ from pipeline.errors import ComexError
 from pipeline.outputs import write_whole
 from pipeline.typographie import INSECABLE, euros, mois, nombre, pct
 
-REDIRIGE = "un site ou un mandataire a répondu à la place de l’archive"
-AUTRE_PRODUIT = "un autre produit des Douanes, ou une nouvelle présentation du fichier"
-ALTEREE = "un téléchargement interrompu, ou un fichier modifié en chemin"
-REPRENDRE = "Reprendre l’archive sur la page des bases complètes des Douanes et relancer."
-ECRIRE = "Écrire au producteur en joignant ce rapport\u00a0; ne pas modifier l’archive à la main."
-
 
 @dataclass(frozen=True)
 class Texte:
-    """What readers are told of a verdict: what is expected, what was found (its facts in braces), the likely cause, what to do."""
+    """What readers are told of a verdict: what is expected, what was found (its facts in braces), the likely cause, what to do.
+
+    Where a test found the cause, `causes.py` has its words.
+    """
 
     attendu: str
     trouve: str
-    cause: str
-    faire: str = ECRIRE
+    cause: str = CAUSES["unknown"].french
+    faire: str = ASK[1]
 
 
 LIGNES = "{lignes} ligne(s) sur {total} en défaut."
 TEXTES = {
     "is_not_an_html_page": Texte(
         "Chaque archive est un fichier ZIP, et non une page web enregistrée sous son nom.",
-        "Le fichier est une page web\u00a0: il commence par «\u00a0{debut}\u00a0».",
-        REDIRIGE,
-        "Ouvrir le lien dans un navigateur, enregistrer l’archive dans un dossier et relancer avec --source DOSSIER.",
+        "Le fichier est une page web ou une autre réponse d’un site\u00a0: il commence par «\u00a0{debut}\u00a0».",
     ),
     "is_a_real_archive": Texte(
         "Chaque archive s’ouvre comme un ZIP et la somme de contrôle de chaque membre est bonne.",
         "L’archive ne s’ouvre pas, ou un de ses membres est endommagé ou chiffré.",
-        ALTEREE,
-        REPRENDRE,
     ),
     "members_stay_in_their_folder": Texte(
         "Aucun membre de l’archive n’a de chemin qui sorte de son dossier.",
@@ -66,38 +60,45 @@ TEXTES = {
     "has_exactly_one_data_member": Texte(
         "Chaque archive contient un seul fichier de données, sous un nom que les Douanes emploient.",
         "{membres} fichier(s) de données. Contenu de l’archive\u00a0: {contenu}.",
-        "un autre produit des Douanes (base nationale, classeurs par région), ou des membres renommés",
+    ),
+    "names_agree": Texte(
+        "Le nom de l’archive et celui de son fichier de données annoncent le même flux et la même année.",
+        "{archive} annonce {annonce_archive}, {membre} annonce {annonce_membre}.",
     ),
     "has_ten_fields": Texte(
         "Chaque ligne a dix champs séparés par des points-virgules.",
         "Une ligne au moins n’en a pas dix, ou n’est pas du texte UTF-8 ({champs} champs à la première).",
-        "des colonnes ajoutées ou retirées, un autre séparateur, ou une ligne endommagée",
     ),
     "has_no_header": Texte(
-        "Le fichier de données n’a pas de ligne d’en-tête.",
-        "{lignes} ligne(s) d’en-tête sur {total} lignes.",
-        "une archive réenregistrée par un tableur, ou un classeur par région, qui a un en-tête et des milliers d’euros",
+        "Le fichier de données n’a pas de ligne d’en-tête.", "{lignes} ligne(s) d’en-tête sur {total} lignes."
     ),
-    "flow_is_known": Texte("Le flux (champ 1) est I ou E.", LIGNES, AUTRE_PRODUIT),
-    "flow_is_the_announced_one": Texte(
-        "Le flux de chaque ligne est celui que le nom du fichier annonce.",
-        LIGNES,
-        "importations et exportations échangées à la fabrication de l’archive",
-    ),
-    "goods_are_in_official_order": Texte(
-        "Le produit A129 est au champ 6 et le produit CPF4 au champ 7.",
-        LIGNES,
-        "colonnes échangées, comme dans des fichiers faits par des tiers",
-    ),
+    "flow_is_known": Texte("Le flux (champ 1) est I ou E.", LIGNES),
+    "flow_is_the_announced_one": Texte("Le flux de chaque ligne est celui que le nom du fichier annonce.", LIGNES),
+    "goods_are_in_official_order": Texte("Le produit A129 est au champ 6 et le produit CPF4 au champ 7.", LIGNES),
     "quarter_is_plausible": Texte(
-        "Chaque ligne a un trimestre de 1 à 4 d’une année 20xx, commencé lors de la publication.",
-        LIGNES,
-        "colonnes dans un autre ordre, ligne endommagée, ou mois erroné dans le nom du fichier",
+        "Chaque ligne a un trimestre de 1 à 4 d’une année 20xx, commencé lors de la publication.", LIGNES
     ),
-    "euros_are_whole": Texte(
-        "Les valeurs (champ 9) sont des euros entiers.",
-        LIGNES,
-        "des montants en milliers d’euros (k€) avec décimales, comme dans les classeurs par région, qui sont un autre produit",
+    "euros_are_whole": Texte("Les valeurs (champ 9) sont des euros entiers.", LIGNES),
+    "codes_have_their_shape": Texte(
+        "Les codes sont écrits comme les Douanes les écrivent (94, 03, C29A, 2910, DE), à quelques-uns près.", LIGNES
+    ),
+    "codes_keep_their_zeros": Texte(
+        "Les codes ont leurs zéros de tête\u00a0: 01 et 0111, et non 1 et 111.",
+        "{lignes} ligne(s) sur {total} ont des codes sans leurs zéros.",
+    ),
+    "rows_are_of_the_announced_period": Texte(
+        "Les lignes sont de la période que le nom du fichier annonce, et chaque trimestre y est en entier.",
+        "{lignes} ligne(s) sur {total} sont d’une autre période ou d’un trimestre incomplet.",
+    ),
+    "regions_follow_departements": Texte(
+        "La région (champ 5) de chaque ligne est celle de son département (champ 4), à quelques lignes près.", LIGNES
+    ),
+    "goods_follow_their_nomenclature": Texte(
+        "Le produit A129 (champ 6) de chaque ligne est celui de son produit CPF4 (champ 7), à quelques lignes près.", LIGNES
+    ),
+    "values_are_published": Texte(
+        "Les lignes ont une valeur, sauf une petite part où une marque la supprime (réglage COMEX_QUARANTAINE_MAX_PCT).",
+        "{lignes} ligne(s) sur {total} ont {marques} pour valeur, {limite_pct}\u00a0% au plus sont admis.",
     ),
     "row_counts_follow_the_former_release": Texte(
         "Un trimestre a un nombre de lignes comparable à celui de la publication précédente (réglage COMEX_ECART_LIGNES_MAX_PCT).",
@@ -235,13 +236,15 @@ def premieres(error: ComexError) -> list[dict[str, Any]]:
 
 
 def _constat(constat: Drift | ComexError) -> dict[str, Any]:
-    texte = TEXTES[str(constat.check)]
+    texte, found = TEXTES[str(constat.check)], CAUSES.get(constat.facts.get("cause", ""))
     lists = {name for name, fact in constat.facts.items() if isinstance(fact, list)}
     facts = {name: _imprime(fact) for name, fact in constat.facts.items()}
     try:
         trouve = texte.trouve.format(**facts)
     except KeyError:  # a verdict without numbers, such as a message of a library
         trouve = ""
+    if found:
+        texte = replace(texte, cause=found.french.format(**facts), faire=found.todo[1].format(**facts))
     tables = [
         (*TABLES[name], [[_cellule(cell) for cell in row] for row in constat.facts[name]])
         for name in sorted(lists)

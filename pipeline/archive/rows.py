@@ -1,9 +1,9 @@
 """The rows of an archive as Parquet, after the checks that block: ten fields in the official order, known flow,
 plausible quarters, whole euros.
 
-Add here: a verdict on rows that needs no knowledge of codes. Keep out: what an unknown code means and what is kept out
-of the totals (dbt: `int_echanges__qualified`), which archives make a run (`tables.py`). Frames never hold the rows:
-DuckDB streams them from text to Parquet.
+Add here: a verdict on one row. Keep out: verdicts on codes that many rows share (`agreement.py`), why a row is at fault
+(`diagnose.py`), what an unknown code means and what is kept out of the totals (dbt: `int_echanges__qualified`), which archives
+make a run (`tables.py`). Frames never hold the rows: DuckDB streams them from text to Parquet.
 """
 
 import hashlib
@@ -15,68 +15,65 @@ import tempfile
 import zipfile
 import zlib
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from pipeline.archive import agreement, diagnose
+from pipeline.archive.causes import refusal
+from pipeline.archive.diagnose import FIELDS, Text
 from pipeline.archive.inspect import UNDATED, Received
 from pipeline.errors import ReleaseError
 from pipeline.outputs import move_whole, write_whole
 
 CHUNK = 1 << 22  # bytes of a member in memory at a time
-FIELDS = ("flux", "trimestre", "annee", "departement", "region", "a129", "cpf4", "pays", "valeur", "masse")
+PADDING = b"\0\x1a\r\n"  # what may follow the last row: room that was reserved, marks of the end of a DOS file
+SUPPRESSED = "[^0-9#][^0-9]{0,11}"  # a marker in the place of a value: c, s, nd, n.d., ***, : (# begins a spreadsheet's errors)
 
-# A row that meets one of these makes the whole archive unfit: (predicate in SQL, what was expected, likely cause).
+# A row that meets one of these makes the whole archive unfit: (predicate in SQL, what was expected).
 # The order is that of the most telling message. They run on millions of rows: to match a pattern costs a third of trimming digits.
 VERDICTS = {
     "has_no_header": (
         "flux not in ('I', 'E') and try_cast(trimestre as double) is null and try_cast(annee as double) is null"
         " and try_cast(valeur as double) is null",
         "rows without a header",
-        "an archive saved again by a spreadsheet, or a per-region base of the customs, which has a header and k€",
     ),
     "flow_is_known": (
         "flux not in ('I', 'E')",
         "I or E in field 1 (flux)",
-        "another product of the customs, or columns in another order",
     ),
     "flow_is_the_announced_one": (
         "flux != $flux",
         "the flow that the member's name announces",
-        "import and export were exchanged when the archive was made",
     ),
     "goods_are_in_official_order": (
         "left(a129, 1) between '0' and '9' and left(cpf4, 1) between 'A' and 'Z'",
         "A129 in field 6 and CPF4 in field 7",
-        "columns CPF4 and A129 exchanged, as in files made by third parties",
     ),
     "quarter_is_plausible": (
         "trimestre not in ('1', '2', '3', '4')"
         " or not regexp_full_match(annee, '20[0-9]{2}')"
         " or annee || case trimestre when '1' then '01' when '2' then '04' when '3' then '07' else '10' end > $vintage",
         "a quarter 1 to 4 of a year 20xx that has begun when the release was made",
-        "columns in another order, a damaged row, or a file name with a wrong month",
     ),
     "euros_are_whole": (
-        "not regexp_full_match(valeur, '[0-9]{0,16}|-[0-9]{1,15}')",
+        f"not regexp_full_match(valeur, '[0-9]{{0,16}}|-[0-9]{{1,15}}|{SUPPRESSED}')",
         "whole euros in field 9 (valeur)",
-        "amounts in k€ with decimals, as in the per-region workbooks, which are another product",
     ),
 }
 
 KEY = "annee, trimestre, departement_code, a129_code, cpf4_code, pays_code"
 CODES = ("departement", "a129", "cpf4", "pays")
-SHOWN = 10  # offending lines that a refusal quotes
 
 
 def extract(received: Received, folder: Path) -> dict[str, Any]:
     """Judge the rows of an archive, write them to a table under `folder` unless it is there, and say what is known of them.
 
-    Besides the facts that a `Release` tells, `par_trimestre` has rows, euros, a digest and the codes of each quarter, and
-    `vintage` the archive's (that of its quarters where it has no date of its own). Raises ReleaseError at the first
-    verdict that fails, and leaves nothing then.
+    Besides the facts that a `Release` tells, `par_trimestre` has rows, euros, a digest and the codes of each quarter that the
+    archive gives, `vintage` its own (that of its quarters where it has no date), and `valeurs_vides`, `valeurs_negatives`,
+    `valeurs_supprimees` how many rows have no value or a negative one. Raises ReleaseError at the first verdict that fails,
+    and leaves nothing then.
     """
     sidecar = folder / "facts" / f"{received.id}.json"
     if sidecar.exists() and table(folder, received.id).exists():
@@ -88,8 +85,11 @@ def extract(received: Received, folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as name:
         aside = Path(name)
         _unpack(received, aside / "data.txt")
-        _check_and_write(received, aside / "data.txt", aside / "data.parquet")
-        facts = {"made_by": _made_by(), **_facts(received, aside / "data.parquet")}
+        with connect(aside) as con:
+            text = _text(con, received, aside / "data.txt")
+            _check_and_write(received, text, aside / "data.parquet")
+            judged = agreement.judge(received, text, aside / "data.parquet")
+            facts = {"made_by": _made_by(), **judged, **_facts(received, text, aside / "data.parquet", judged["trimestres"])}
         target = table(folder, received.id)
         target.parent.mkdir(exist_ok=True)
         move_whole(aside / "data.parquet", target)
@@ -100,7 +100,8 @@ def extract(received: Received, folder: Path) -> dict[str, Any]:
 @cache
 def _made_by() -> str:
     """Changes with the verdicts, and with DuckDB, whose hashes the digests are made of."""
-    return hashlib.sha256(Path(__file__).read_bytes() + duckdb.__version__.encode()).hexdigest()
+    code = b"".join(Path(module).read_bytes() for module in (__file__, agreement.__file__))
+    return hashlib.sha256(code + duckdb.__version__.encode()).hexdigest()
 
 
 def table(folder: Path, release_id: str) -> Path:
@@ -125,42 +126,71 @@ def fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, str]
     return con.execute(query, parameters).df().to_dict("records")  # pyright: ignore[reportReturnType]
 
 
-def _facts(received: Received, target: Path) -> dict[str, Any]:
-    with connect(target.parent) as con:
-        [facts] = fetch(
-            con,
-            f"""
-            select
-                count(*) as lignes,
-                coalesce(sum(valeur_eur), 0)::bigint as valeur_eur,
-                array_to_string(list_sort(list(distinct annee || 'T' || trimestre)), ' ') as trimestres,
-                count(*) filter (where masse_kg is null) as masses_absentes,
-                coalesce(sum(valeur_eur) filter (where masse_kg is null), 0)::bigint as masses_absentes_eur,
-                count(*) - count(distinct hash({KEY})) as cles_repetees,
-                0::bigint as cles_repetees_eur
-            from read_parquet('{target}')
-            """,
+def refuse_suppressed(received: Received, facts: dict[str, Any], limit_pct: float = 1.0) -> None:
+    """Raise ReleaseError when more than this share of an archive's rows have a marker in the place of their value."""
+    count, total = facts["valeurs_supprimees"], facts["lignes"]
+    if count * 100 > limit_pct * total:
+        markers = ", ".join(f"« {marker} »" for marker in facts["marques"])
+        raise refusal(
+            f"Values in field 9 (valeur) were expected in at least {100 - limit_pct:g} % of the rows; {count:,} of {total:,}"
+            f" ({count / total:.1%}) have {markers} there (values_are_published).",
+            where=f"{received.name}, {received.contents.data_member}",
+            check="values_are_published",
+            cause="markers",
+            marques=markers,
+            lignes=count,
+            total=total,
+            limite_pct=limit_pct,
+            premieres=[tuple(line) for line in facts["premieres_supprimees"]],
         )
-        # Apart, and only when there are some: it costs more than all the rest.
-        repeated = f"from read_parquet('{target}') qualify count(*) over (partition by {KEY}) > 1"
-        if facts["cles_repetees"]:
-            facts |= fetch(con, f"select coalesce(sum(valeur_eur), 0)::bigint as cles_repetees_eur from ({repeated})")[0]
-        codes = ", ".join(f"list_sort(list(distinct {code}_code)) as {code}" for code in CODES)
-        quarters = con.execute(
-            f"""
-            select
-                annee || 'T' || trimestre as trimestre, count(*), coalesce(sum(valeur_eur), 0)::bigint,
-                sum(hash({KEY}, valeur_eur, masse_kg))::varchar, {codes}
-            from read_parquet('{target}') group by all order by trimestre
-            """
-        ).fetchall()
+
+
+def _facts(received: Received, text: Text, target: Path, quarters: str) -> dict[str, Any]:
+    """What is known of the rows in `target`; by quarter, of those that the archive gives."""
+    [facts] = fetch(
+        text.con,
+        f"""
+        select
+            count(*) as lignes,
+            coalesce(sum(valeur_eur), 0)::bigint as valeur_eur,
+            count(*) filter (where masse_kg is null) as masses_absentes,
+            coalesce(sum(valeur_eur) filter (where masse_kg is null), 0)::bigint as masses_absentes_eur,
+            count(*) filter (where valeur_eur is null and motif_source is null) as valeurs_vides,
+            count(*) filter (where valeur_eur < 0) as valeurs_negatives,
+            coalesce(sum(valeur_eur) filter (where valeur_eur < 0), 0)::bigint as valeurs_negatives_eur,
+            count(motif_source) as valeurs_supprimees,
+            count(*) - count(distinct hash({KEY})) as cles_repetees,
+            0::bigint as cles_repetees_eur
+        from read_parquet('{target}')
+        """,
+    )
+    # Apart, and only when there are some: it costs more than all the rest.
+    repeated = f"from read_parquet('{target}') qualify count(*) over (partition by {KEY}) > 1"
+    if facts["cles_repetees"]:
+        facts |= fetch(text.con, f"select coalesce(sum(valeur_eur), 0)::bigint as cles_repetees_eur from ({repeated})")[0]
+    facts = {name: int(fact) for name, fact in facts.items()}
+    if facts["valeurs_supprimees"]:
+        is_marker = f"regexp_full_match(valeur, '{SUPPRESSED}')"
+        markers = text.ask(f"select valeur from rows where {is_marker} group by valeur order by count(*) desc, valeur limit 5")
+        facts |= {"marques": [marker for (marker,) in markers], "premieres_supprimees": text.first(is_marker)}
+    codes = ", ".join(f"list_sort(list(distinct {code}_code)) as {code}" for code in CODES)
+    by_quarter = text.con.execute(
+        f"""
+        select
+            annee || 'T' || trimestre as trimestre, count(*), coalesce(sum(valeur_eur), 0)::bigint,
+            sum(hash({KEY}, valeur_eur, masse_kg))::varchar, {codes}
+        from read_parquet('{target}')
+        where annee || 'T' || trimestre in ({", ".join(f"'{quarter}'" for quarter in quarters.split())})
+        group by all order by trimestre
+        """
+    ).fetchall()
     undated = received.contents.vintage == UNDATED
     return {
-        "vintage": month_of(facts["trimestres"]) if undated else received.contents.vintage,
-        **{name: fact if isinstance(fact, str) else int(fact) for name, fact in facts.items()},
+        "vintage": month_of(quarters) if undated else received.contents.vintage,
+        **facts,
         "par_trimestre": {
             quarter: {"lignes": lignes, "valeur_eur": euros, "digest": digest, "codes": dict(zip(CODES, lists, strict=True))}
-            for quarter, lignes, euros, digest, *lists in quarters
+            for quarter, lignes, euros, digest, *lists in by_quarter
         },
     }
 
@@ -171,51 +201,72 @@ def month_of(trimestres: str) -> str:
     return f"{last[:4]}{int(last[5]) * 3:02d}"
 
 
-def _unpack(received: Received, text: Path) -> None:
-    """The data member as plain text with `\\n` line ends and no BOM; its CRC is checked on the way."""
+def _unpack(received: Received, path: Path) -> None:
+    """The data member as plain text with `\\n` line ends, no BOM and nothing after its last row; its CRC is checked on the way."""
+    member, is_odd = received.contents.data_member, False
     try:
-        with (
-            zipfile.ZipFile(received.path) as archive,
-            archive.open(received.contents.data_member) as member,
-            text.open("wb") as out,
-        ):
-            carried = b""
-            start = True
-            while chunk := member.read(CHUNK):
-                chunk = carried + (chunk.removeprefix(b"\xef\xbb\xbf") if start else chunk)
-                start = False
-                carried = b"\r" if chunk.endswith(b"\r") else b""  # its \n may open the next chunk
-                out.write(chunk.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
-            for other in archive.namelist():
-                with archive.open(other) as companion:
-                    while other != received.contents.data_member and companion.read(CHUNK):
+        with zipfile.ZipFile(received.path) as archive:
+            with archive.open(member) as opened, path.open("wb") as out:
+                carried = b""
+                start = True
+                while chunk := opened.read(CHUNK):
+                    chunk = carried + (chunk.removeprefix(b"\xef\xbb\xbf") if start else chunk)
+                    start = False
+                    carried = b"\r" if chunk.endswith(b"\r") else b""  # its \n may open the next chunk
+                    out.write(chunk.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+                    is_odd = is_odd or b"\0" in chunk or b"\x1a" in chunk
+            for member in archive.namelist():
+                with archive.open(member) as companion:
+                    while member != received.contents.data_member and companion.read(CHUNK):
                         pass
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        raise ReleaseError(
-            f"An archive whose CRCs hold was expected; {received.name} ({received.path.stat().st_size:,} bytes) is damaged: {error}.",
+        size = f"{received.path.stat().st_size:,} bytes"
+        raise refusal(
+            f"An archive whose CRCs hold was expected; {received.name} ({size}) is damaged in {member}: {error}.",
             where=str(received.path),
-            cause="the download was cut or altered on its way",
-            remedy="download the archive again and run again",
             check="is_a_real_archive",
+            cause="damaged_member",
+            membre=member,
         ) from error
+    if is_odd:
+        _drop_padding(path)
+        if found := diagnose.of_bytes(path):
+            raise _not_of_text(path, found, f"{received.name}, {received.contents.data_member}")
 
 
-def _check_and_write(received: Received, text: Path, target: Path) -> None:
-    where = f"{received.name}, {received.contents.data_member}"
-    con = connect(text.parent)
+def _drop_padding(path: Path) -> None:
+    """Cut off what follows the last row and is nothing; zeros that follow a row without its line end may be what is left of it."""
+    with path.open("rb+") as file:
+        end = file.seek(0, 2)
+        tail = b""
+        while end and not tail.strip(PADDING):
+            size = min(CHUNK, end)
+            end = file.seek(end - size)
+            tail = file.read(size)  # the part before is padding through and through, or this is the end of the rows
+        kept = len(tail.rstrip(PADDING))
+        file.seek(end + kept)
+        if file.read(1) != b"\0" and end + kept:
+            file.truncate(end + kept)
+
+
+def _text(con: duckdb.DuckDBPyConnection, received: Received, path: Path) -> Text:
     columns = "{" + ", ".join(f"'{field}': 'VARCHAR'" for field in FIELDS) + "}"
     rows = (
-        f"read_csv('{text}', delim=';', header=false, auto_detect=false, quote='\"', escape='\"', columns={columns},"
+        f"read_csv('{path}', delim=';', header=false, auto_detect=false, quote='\"', escape='\"', columns={columns},"
         " new_line='\\n', strict_mode=true)"
     )
     trimmed = "select " + ", ".join(f"trim(coalesce({field}, '')) as {field}" for field in FIELDS) + f" from {rows}"
     parameters = {"flux": received.contents.flux, "vintage": received.contents.vintage}
-    cases = " ".join(f"when {predicate} then '{verdict}'" for verdict, (predicate, _, _) in VERDICTS.items())
+    return Text(con, path, trimmed, f"{received.name}, {received.contents.data_member}", parameters)
+
+
+def _check_and_write(received: Received, text: Text, target: Path) -> None:
+    cases = " ".join(f"when {predicate} then '{verdict}'" for verdict, (predicate, _) in VERDICTS.items())
     try:
         # One pass over the text: verdicts stand beside the typed columns, and are looked at in the Parquet.
-        con.execute(
+        text.con.execute(
             f"""
             copy (
                 select
@@ -230,87 +281,84 @@ def _check_and_write(received: Received, text: Path, target: Path) -> None:
                     pays as pays_code,
                     try_cast(nullif(valeur, '') as bigint) as valeur_eur,
                     case when regexp_full_match(masse, '[0-9]*') then try_cast(nullif(masse, '') as bigint) end as masse_kg,
-                    null::varchar as motif_source,
+                    case when valeur_eur is null and valeur != '' then 'valeur_supprimee' end as motif_source,
                     case {cases} end as verdict
-                from ({trimmed})
+                from ({text.query})
             ) to '{target}' (format parquet)
             """,
-            parameters,
+            text.parameters,
         )
         counted = fetch(
-            con, f"select coalesce(verdict, '') as verdict, count(*) as lignes from read_parquet('{target}') group by all"
+            text.con, f"select coalesce(verdict, '') as verdict, count(*) as lignes from read_parquet('{target}') group by all"
         )
         failed = {row["verdict"]: row["lignes"] for row in counted}
         if not failed:
-            raise ReleaseError(
-                f"About a million rows were expected; the data member holds none ({text.stat().st_size} bytes).",
-                where=where,
-                cause="the customs published the archive before its data, or it was repacked by hand",
-                remedy="download the archive again; if it is still empty, wait for the release to be corrected",
+            raise refusal(
+                f"About a million rows were expected; the data member holds none ({text.path.stat().st_size} bytes).",
+                where=text.where,
                 check="has_ten_fields",
+                cause="no_rows",
             )
         for verdict in VERDICTS:
             if verdict in failed:
-                raise _verdict_error(con, trimmed, text, verdict, parameters, where, failed[verdict], sum(failed.values()))
+                raise _verdict_error(text, verdict, failed[verdict], sum(failed.values()))
     except duckdb.InvalidInputException as error:
-        raise _shape_error(str(error), text, where) from error
-    finally:
-        con.close()
+        raise _shape_error(str(error), text.path, text.where) from error
 
 
-def _verdict_error(
-    con: duckdb.DuckDBPyConnection,
-    trimmed: str,
-    text: Path,
-    verdict: str,
-    parameters: dict[str, str],
-    where: str,
-    count: int,
-    total: int,
-) -> ReleaseError:
-    """How many rows offend, and the first lines that do: only now is numbering the lines worth its cost."""
-    predicate, expected, cause = VERDICTS[verdict]
-    used = {key: value for key, value in parameters.items() if f"${key}" in predicate}
-    numbered = f"select row_number() over () as row, * from ({trimmed})"
-    found = fetch(con, f"select row from ({numbered}) where {predicate} order by row limit {SHOWN}", used)
-    first = {row["row"] for row in found}
-    with text.open(encoding="utf-8") as file:  # DuckDB passes over blank lines, an editor counts them
-        full = ((n, line.strip()[:120]) for n, line in enumerate(file, start=1) if line.strip("\n"))
-        lines = [each for row, each in enumerate(islice(full, max(first)), start=1) if row in first]
+def _verdict_error(text: Text, verdict: str, count: int, total: int) -> ReleaseError:
+    """How many rows offend, the first lines that do, and why, if one of the causes that are tested for is it."""
+    predicate, expected = VERDICTS[verdict]
+    lines = text.first(predicate)
     line, shown = lines[0]
-    return ReleaseError(
+    return refusal(
         f"Expected {expected}; found {count:,} of {total:,} rows otherwise, the first being « {shown} » ({verdict}).",
-        where=f"{where}, line {line:,}",
-        cause=cause,
-        remedy="take the regional archive from the customs' page of full bases; its ten fields are listed in the README",
+        where=f"{text.where}, line {line:,}",
         check=verdict,
-        facts={"lignes": count, "total": total, "premieres": lines},
+        lignes=count,
+        total=total,
+        premieres=lines,
+        **diagnose.of_rows(text, verdict, predicate, count, total),
     )
 
 
-def _shape_error(message: str, text: Path, where: str) -> ReleaseError:
+def _shape_error(message: str, path: Path, where: str) -> ReleaseError:
     """Not ten fields of text somewhere: the first bad line, or DuckDB's own words when each line looks right."""
-    found, facts = re.sub(r"\s+", " ", message)[:300], {}
-    with text.open("rb") as file:
+    if found := diagnose.of_bytes(path):
+        return _not_of_text(path, found, where)
+    size, read = path.stat().st_size, 0
+    with path.open("rb") as file:
         for line, content in enumerate(file, start=1):
+            read += len(content)
             fields = content.count(b";") + 1
-            shown = f"« {content.decode('utf-8', 'replace').strip()[:120]} »"
-            facts = {"champs": fields, "premieres": [(line, shown.strip("« »"))]}
+            shown = content.decode("utf-8", "replace").strip()[:120]
             if content.rstrip(b"\n") and fields != len(FIELDS):
-                found = f"line {line:,} has {fields}: {shown}"
+                what = f"line {line:,} has {fields}: « {shown} »"
             elif "\ufffd" in shown:
-                found = f"line {line:,} holds bytes that are not UTF-8: {shown}"
+                what = f"line {line:,} holds bytes that are not UTF-8: « {shown} »"
             elif content.count(b'"') % 2:
-                found = f"line {line:,} opens a quotation mark and does not close it: {shown}"
+                what = f"line {line:,} opens a quotation mark and does not close it: « {shown} »"
             else:
-                facts = {}
                 continue
-            break
-    return ReleaseError(
-        f"Ten fields separated by « ; » were expected ({', '.join(FIELDS)}); {found}.",
-        where=where,
-        cause="another product of the customs, another separator, or a damaged row",
-        remedy="take the regional archive from the customs' page of full bases, and run again",
-        check="has_ten_fields",
-        facts=facts,
-    )
+            is_last = read == size and not content.endswith(b"\n")
+            found = diagnose.of_line(path, content, fields, is_last)
+            return _no_ten_fields(what, where, champs=fields, premieres=[(line, shown)], **found)
+    return _no_ten_fields(re.sub(r"\s+", " ", message)[:300], where, cause="unknown")
+
+
+def _not_of_text(path: Path, found: diagnose.Found, where: str) -> ReleaseError:
+    """What is said of bytes that are no text of rows; the first line with zeros or marks, where these are the cause."""
+    with path.open("rb") as file:
+        odd = (
+            (n, line)
+            for n, line in enumerate(file, start=1)
+            if found["cause"] not in ("zero_bytes", "ctrl_z") or b"\0" in line or b"\x1a" in line
+        )
+        line, content = next(odd)
+    shown = content[:160].decode("utf-8", "backslashreplace").replace("\0", "\\0").replace("\x1a", "^Z").strip()[:120]
+    return _no_ten_fields(f"line {line:,} is « {shown} »", where, premieres=[(line, shown)], **found)
+
+
+def _no_ten_fields(what: str, where: str, **found: Any) -> ReleaseError:
+    expected = f"Ten fields separated by « ; » were expected ({', '.join(FIELDS)})"
+    return refusal(f"{expected}; {what}.", where=where, check="has_ten_fields", **found)

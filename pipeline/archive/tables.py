@@ -23,7 +23,10 @@ TABLES = {
     "releases": "One row an archive of this run: vintage, flow, rows, euros.",
     "libelles": "Rows of the companion label files.",
 }
-FACTS = ["lignes", "valeur_eur", "trimestres", "masses_absentes", "masses_absentes_eur", "cles_repetees", "cles_repetees_eur"]
+FACTS = [
+    *("lignes", "valeur_eur", "trimestres", "masses_absentes", "masses_absentes_eur", "cles_repetees", "cles_repetees_eur"),
+    *("hors_periode", "hors_periode_eur", "hors_periode_trimestres", "codes_contredits", "codes_contredits_eur"),
+]
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,16 @@ class Release:
     est_exemple: bool
     taille: int  # bytes of the archive
     origine: str  # link or path it came from
-    trimestres: str  # '2024T1 2024T2 …', all that the file holds
+    trimestres: str  # '2024T1 2024T2 …', all that it gives
     masses_absentes: int  # rows whose mass is empty or not a whole number: their value counts, their mass does not
     masses_absentes_eur: int
     cles_repetees: int  # rows beyond the first of the same quarter, département, good and partner: summed, as documented
     cles_repetees_eur: int
+    hors_periode: int = 0  # rows of other quarters than these: they stand for none
+    hors_periode_eur: int = 0
+    hors_periode_trimestres: str = ""  # their quarters
+    codes_contredits: int = 0  # rows whose région is not that of their département, or A129 not that of their CPF4: they count
+    codes_contredits_eur: int = 0
     admis: str = ""  # names of the plausibility checks that it failed and that the operator accepted, separated by spaces
     trimestres_depasses: str = ""  # of these quarters, those that a newer release gives which the run leaves aside (`--vintage`)
 
@@ -163,6 +171,28 @@ def counted_all_the_same(releases: list[Release]) -> str | None:
         f"{absent:,} rows have no usable mass ({sum(r.masses_absentes_eur for r in releases):,} €) and {repeated:,} repeat the key"
         f" of another ({sum(r.cles_repetees_eur for r in releases):,} € in all rows concerned). Their values count all the same."
     )
+
+
+def beside_their_period(releases: list[Release]) -> tuple[str, list[dict[str, Any]]]:
+    """What is set aside since its archive announces another period, in words and by archive; nothing where nothing is."""
+    odd = [
+        {"archive": r.nom, "trimestres": r.hors_periode_trimestres, "lignes": r.hors_periode, "valeur_eur": r.hors_periode_eur}
+        for r in releases
+        if r.hors_periode
+    ]
+    told = "; ".join(f"{e['lignes']:,} rows of {e['trimestres']} ({e['valeur_eur']:,} €) in {e['archive']}" for e in odd)
+    return f"{told}. They are set aside and stand for no quarter." if odd else "", odd
+
+
+def contradicting_themselves(releases: list[Release]) -> tuple[str, list[dict[str, Any]]]:
+    """The rows whose codes do not agree with each other, in words and by archive; nothing where there are none."""
+    odd = [
+        {"archive": r.nom, "lignes": r.codes_contredits, "valeur_eur": r.codes_contredits_eur}
+        for r in releases
+        if r.codes_contredits
+    ]
+    told = "; ".join(f"{e['lignes']:,} rows ({e['valeur_eur']:,} €) in {e['archive']}" for e in odd)
+    return f"{told}. They count under their département and their goods." if odd else "", odd
 
 
 def quarters_of(periode: str) -> list[str]:

@@ -55,6 +55,8 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
     for name in BLOCKING:
         yield result(name, ECHANGES, "")
     yield result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
+    yield result(controles.BESIDE, ECHANGES, *tables.beside_their_period(releases))
+    yield result(controles.AGREE, ECHANGES, *tables.contradicting_themselves(releases))
     yield result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
     yield result(controles.DRAWABLE, LIBELLES, *workspace.undrawable_labels())
     yield result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))

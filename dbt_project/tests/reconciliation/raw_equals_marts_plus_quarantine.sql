@@ -9,7 +9,9 @@ with en_vigueur as (
         count(*) as lignes,
         coalesce(sum(brut.valeur_eur), 0) as valeur_eur
     from {{ raw('echanges') }} as brut
-    inner join {{ raw('releases') }} as releases using (release_id)
+    -- Rows beside the period that an archive announces stand for no quarter.
+    inner join {{ raw('releases') }} as releases
+        on brut.release_id = releases.release_id and contains(releases.trimestres, brut.annee || 'T' || brut.trimestre)
     group by brut.flux, brut.annee, brut.trimestre, releases.vintage, releases.rang_archive
     qualify row_number() over (partition by brut.flux, annee, trimestre order by releases.vintage desc, releases.rang_archive desc) = 1
 ),
