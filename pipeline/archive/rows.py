@@ -60,7 +60,7 @@ VERDICTS = {
         "columns in another order, a damaged row, or a file name with a wrong month",
     ),
     "euros_are_whole": (
-        "not regexp_full_match(valeur, '[0-9]{0,16}|-[0-9]{1,15}')",
+        "not regexp_full_match(valeur, '-?[0-9]{1,18}|')",
         "whole euros in field 9 (valeur)",
         "amounts in k€ with decimals, as in the per-region workbooks, which are another product",
     ),
@@ -126,43 +126,67 @@ def fetch(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, str]
 
 
 def _facts(received: Received, target: Path) -> dict[str, Any]:
+    """What is known of the rows, of all of them and by quarter; the facts by quarter are those that `plausibility.py` weighs."""
+    rows, weighed = f"from read_parquet('{target}')", "filter (where valeur_eur > 0 and masse_kg > 0)"
+    fields = "flux, trimestre, annee, departement_code, region_code, a129_code, cpf4_code, pays_code, valeur_eur, masse_kg"
+    codes = ", ".join(f"list_sort(list(distinct {code}_code)) as {code}" for code in CODES)
     with connect(target.parent) as con:
-        [facts] = fetch(
+        quarters = _by_quarter(
             con,
             f"""
             select
+                annee || 'T' || trimestre,
+                sum(hash({KEY}, valeur_eur, masse_kg))::varchar as digest,
                 count(*) as lignes,
-                coalesce(sum(valeur_eur), 0)::bigint as valeur_eur,
-                array_to_string(list_sort(list(distinct annee || 'T' || trimestre)), ' ') as trimestres,
+                coalesce(sum(valeur_eur), 0) as valeur_eur,
+                coalesce(sum(masse_kg), 0) as masse_kg,
                 count(*) filter (where masse_kg is null) as masses_absentes,
-                coalesce(sum(valeur_eur) filter (where masse_kg is null), 0)::bigint as masses_absentes_eur,
+                coalesce(sum(valeur_eur) filter (where masse_kg is null), 0) as masses_absentes_eur,
                 count(*) - count(distinct hash({KEY})) as cles_repetees,
-                0::bigint as cles_repetees_eur
-            from read_parquet('{target}')
+                count(*) filter (where valeur_eur is null and motif_source is null) as sans_valeur,
+                count(*) filter (where valeur_eur = 0) as nulles,
+                coalesce(sum(valeur_eur) {weighed}, 0) as pesees_eur,
+                coalesce(sum(masse_kg) {weighed}, 0) as pesees_kg,
+                quantile_disc((valeur_eur / masse_kg)::float, 0.5) {weighed} as prix_median,
+                coalesce(max(abs(valeur_eur), 2), []) as plus_grandes,
+                arg_max([valeur_eur, masse_kg], abs(valeur_eur)) as ligne_valeur_masse,
+                arg_max(concat_ws(';', {fields}), abs(valeur_eur)) as ligne,
+                {codes}
+            {rows} group by all
             """,
         )
         # Apart, and only when there are some: it costs more than all the rest.
-        repeated = f"from read_parquet('{target}') qualify count(*) over (partition by {KEY}) > 1"
-        if facts["cles_repetees"]:
-            facts |= fetch(con, f"select coalesce(sum(valeur_eur), 0)::bigint as cles_repetees_eur from ({repeated})")[0]
-        codes = ", ".join(f"list_sort(list(distinct {code}_code)) as {code}" for code in CODES)
-        quarters = con.execute(
-            f"""
-            select
-                annee || 'T' || trimestre as trimestre, count(*), coalesce(sum(valeur_eur), 0)::bigint,
-                sum(hash({KEY}, valeur_eur, masse_kg))::varchar, {codes}
-            from read_parquet('{target}') group by all order by trimestre
-            """
-        ).fetchall()
+        repeated = any(fact["cles_repetees"] for fact in quarters.values())
+        twins = "annee || 'T' || trimestre, count(*) - count(distinct hash(*columns(*))) as jumelles"
+        for quarter, found in (_by_quarter(con, f"select {twins} {rows} group by 1") if repeated else {}).items():
+            quarters[quarter] |= found
+        in_all = f"qualify count(*) over (partition by {KEY}) > 1"
+        [(repeated_eur,)] = (
+            con.execute(f"select coalesce(sum(valeur_eur), 0) from ({rows} {in_all})").fetchall() if repeated else [(0,)]
+        )
+    summed = ("lignes", "valeur_eur", "masses_absentes", "masses_absentes_eur", "cles_repetees")
+    trimestres = " ".join(sorted(quarters))
     undated = received.contents.vintage == UNDATED
     return {
-        "vintage": month_of(facts["trimestres"]) if undated else received.contents.vintage,
-        **{name: fact if isinstance(fact, str) else int(fact) for name, fact in facts.items()},
-        "par_trimestre": {
-            quarter: {"lignes": lignes, "valeur_eur": euros, "digest": digest, "codes": dict(zip(CODES, lists, strict=True))}
-            for quarter, lignes, euros, digest, *lists in quarters
-        },
+        "vintage": month_of(trimestres) if undated else received.contents.vintage,
+        "trimestres": trimestres,
+        **{name: sum(fact[name] for fact in quarters.values()) for name in summed},
+        "cles_repetees_eur": repeated_eur,
+        "par_trimestre": quarters,
     }
+
+
+def _by_quarter(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, dict[str, Any]]:
+    """The rows of a query by their first column, in its order; the lists of codes under one name."""
+    found = con.execute(query)
+    names = [column[0] for column in found.description or ()]
+    quarters = {}
+    for quarter, *values in sorted(found.fetchall()):
+        fact = dict(zip(names[1:], values, strict=True))
+        if CODES[0] in fact:
+            fact["codes"] = {code: fact.pop(code) for code in CODES}
+        quarters[quarter] = fact | {"jumelles": 0} if "lignes" in fact else fact
+    return quarters
 
 
 def month_of(trimestres: str) -> str:

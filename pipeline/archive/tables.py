@@ -47,13 +47,14 @@ class Release:
     cles_repetees: int  # rows beyond the first of the same quarter, département, good and partner: summed, as documented
     cles_repetees_eur: int
     admis: str = ""  # names of the plausibility checks that it failed and that the operator accepted, separated by spaces
+    admis_constats: str = ""  # what each of them found, in French, a line each
     trimestres_depasses: str = ""  # of these quarters, those that a newer release gives which the run leaves aside (`--vintage`)
 
     @property
     def told(self) -> dict[str, str | int | bool]:
         """What a run says of it, where all archives are listed."""
         names = ("vintage", "flux", "lignes", "valeur_eur", "est_exemple", "sha256")
-        return {"archive": self.nom, **{name: getattr(self, name) for name in names}}
+        return {"archive": self.nom, **{name: getattr(self, name) for name in names}, "admis": self.admis}
 
 
 def build(
@@ -209,6 +210,8 @@ def _release(kept: Kept, facts: dict[str, Any], later: set[str]) -> Release:
         est_exemple=kept.contents.est_exemple,
         taille=kept.size,
         origine=kept.origin,
+        admis=" ".join(kept.accepted),
+        admis_constats="\n".join(kept.accepted.values()),
         trimestres_depasses=" ".join(sorted(later & set(facts["par_trimestre"]))),
         **{fact: facts[fact] for fact in FACTS},
     )
