@@ -14,6 +14,7 @@ kept (`drift.py`), meanings of codes (dbt).
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -222,6 +223,7 @@ class Band:
 MD = 10**9
 # Exports were 105 to 155 Md€ a quarter and imports 115 to 190 from 2015 to 2025 (DGDDI), 346 and 398 a year at the lowest, in 2009.
 REAL = "105 to 190 a quarter from 2015 to 2025"
+USUAL = 1.5, 50  # €/kg at the median of the rows
 BANDS = (
     Band("rows_are_written_once", share("jumelles"), 0, 1, "%", "a row is one département, good, country and quarter"),
     Band("rows_are_written_once", share("cles_repetees"), 0, 20, "%", "a row is one département, good, country and quarter"),
@@ -274,6 +276,11 @@ def judge(received: Received, facts: Facts, before: Before, allowed: Allowed = S
     if refused:
         raise _refusal(received, facts, known, found, refused, allowed)
     return {finding.check: finding.constat for finding in found}
+
+
+def failed(error: ComexError) -> list[str]:
+    """The checks of the family that a refusal names; none for another error."""
+    return [drift.check for drift in drifts(error)]
 
 
 def year_before(quarter: str) -> str:
@@ -337,8 +344,11 @@ def _finding(check: str, bands: list[tuple[Band, list[Reading], int]], allowed: 
         if worst.against is None:
             english.append(
                 f"{worst.where} has {_en(value, unit)}, {_en(low, unit)} to {_en(high, unit)} expected{so}: {band.source}"
+                if low
+                else f"{worst.where} has {_en(value, unit)}, {_en(high, unit)} at most expected: {band.source}"
             )
-            french.append(f"{worst.where}\u00a0: {_fr(value, unit)}, de {_fr(low, unit)} à {_fr(high, unit)} attendus{ainsi}")
+            attendu = f"de {_fr(low, unit)} à {_fr(high, unit)} attendus" if low else f"{_fr(high, unit)} au plus attendu"
+            french.append(f"{_quand(worst.where)}\u00a0: {_fr(value, unit)}, {attendu}{ainsi}")
         else:
             change, least, most = (100 * (ratio - 1) for ratio in (worst.weighed, low, high))
             english.append(
@@ -346,7 +356,7 @@ def _finding(check: str, bands: list[tuple[Band, list[Reading], int]], allowed: 
                 f" {least:+g} to {most:+g} % allowed){so}: {band.source}"
             )
             french.append(
-                f"{worst.where}\u00a0: {_fr(value, unit)} au lieu de {_fr(worst.against, unit)} ({pct(change, signe=True)},"
+                f"{_quand(worst.where)}\u00a0: {_fr(value, unit)} au lieu de {_fr(worst.against, unit)} ({pct(change, signe=True)},"
                 f" de {nombre(least, signe=True)} à {nombre(most, signe=True)}{INSECABLE}% admis){ainsi}"
             )
         for reading in outside:
@@ -381,7 +391,7 @@ def _refusal(
         facts={
             "constats": [
                 Drift(each.check, {"constat": each.constat, "cause": en_francais, "trimestres": list(each.readings)})
-                for each in found
+                for each in refused
             ]
         },
     )
@@ -402,6 +412,7 @@ class Cause:
     told: str
     dit: str
     repaired: Facts | None
+    of_prices: bool = False
 
 
 def _cause(facts: Facts, known: Known, flux: str, allowed: Allowed, found: list[Finding]) -> tuple[str, str]:
@@ -410,7 +421,7 @@ def _cause(facts: Facts, known: Known, flux: str, allowed: Allowed, found: list[
     for cause in _causes(facts, known, allowed):
         left = [] if cause.repaired is None else _findings(cause.repaired, known, flux, allowed)
         rank = len(left), 0.0 if cause.repaired is None else _distance(cause.repaired, known, flux)
-        if len(left) < len(found) and (best is None or rank < best[0]):
+        if len(left) < len(found) and _is_usual(cause) and (best is None or rank < best[0]):
             best = rank, cause, left
     if best is None:
         return (
@@ -431,6 +442,12 @@ def _cause(facts: Facts, known: Known, flux: str, allowed: Allowed, found: list[
     remain = f"; {', '.join(finding.check for finding in left)} would still fail" if left else ", all of them in the bands"
     reste = "\u00a0; d’autres contrôles échoueraient encore" if left else ", ce qui est dans les bornes"
     return f"{cause.told}: without that the flow has {told}{remain}", f"{cause.dit}\u00a0; sans cela le flux porte {dit}{reste}"
+
+
+def _is_usual(cause: Cause) -> bool:
+    """Are euros per kilogram, where the cause touches them, not only possible but like those of trade? A factor finds some band."""
+    medians = [each for fact in (cause.repaired or {}).values() if (each := mediane(fact))]
+    return not cause.of_prices or not medians or USUAL[0] <= sorted(medians)[len(medians) // 2] <= USUAL[1]
 
 
 def _causes(facts: Facts, known: Known, allowed: Allowed) -> Iterator[Cause]:
@@ -463,9 +480,11 @@ def _causes(facts: Facts, known: Known, allowed: Allowed) -> Iterator[Cause]:
         (1e-2, "amounts in cents instead of euros", "des montants en centimes au lieu d’euros"),
         (1e-3, "amounts a thousand times too large", "des montants mille fois trop grands"),
     ):
-        yield Cause(told, dit, _times(facts, factor, prices=True))
+        yield Cause(told, dit, _times(facts, factor, prices=True), of_prices=True)
     exchanged = {q: _exchanged(fact) for q, fact in facts.items()}
-    yield Cause("value and mass exchanged (fields 9 and 10)", "valeur et masse échangées (champs 9 et 10)", exchanged)
+    yield Cause(
+        "value and mass exchanged (fields 9 and 10)", "valeur et masse échangées (champs 9 et 10)", exchanged, of_prices=True
+    )
     yield from _giants(facts)
     most = max(fact["lignes"] for fact in facts.values())
     strays = [q for q, fact in facts.items() if fact["lignes"] < most / 100]
@@ -598,6 +617,11 @@ def _sum(facts: Facts, name: str) -> int:
 def _span(facts: Facts) -> str:
     quarters = sorted(facts)
     return quarters[0] if len(quarters) == 1 else f"{quarters[0]}–{quarters[-1]}"
+
+
+def _quand(where: str) -> str:
+    """Quarters as readers have them: `2024T1–2024T4` → `T1 2024–T4 2024`."""
+    return re.sub(r"(\d{4})(T\d)", rf"\2{INSECABLE}\1", where)
 
 
 def _en(value: float, unit: str) -> str:

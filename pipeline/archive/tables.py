@@ -160,6 +160,21 @@ def counted_all_the_same(releases: list[Release]) -> str | None:
     )
 
 
+def admitted(releases: Iterable[Release]) -> dict[str, tuple[str, list[dict[str, str]]]]:
+    """The checks that archives of the run failed and an operator accepted: words, and the archives with what was found."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for release in releases:
+        for name, constat in zip(release.admis.split(), release.admis_constats.splitlines(), strict=True):
+            found.setdefault(name, []).append({"archive": release.nom, "constat": constat})
+    return {
+        name: (
+            f"{name} failed and was accepted for {len(rows)} archives: " + ", ".join(row["archive"] for row in rows) + ".",
+            rows,
+        )
+        for name, rows in found.items()
+    }
+
+
 def quarters_of(periode: str) -> list[str]:
     """`2024` → 2024T1 … 2024T4; `2025T3` → 2024T4 … 2025T3."""
     last = int(periode[:4]) * 4 + (int(periode[5]) - 1 if "T" in periode else 3)

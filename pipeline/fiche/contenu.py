@@ -146,6 +146,7 @@ class Couverture:
     industrie: tuple[str, ...]
     industrie_note: str
     millesime: str
+    reserve: str = ""  # what an operator let in although a check failed
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid
 import re
 from collections.abc import Mapping
 
+from pipeline.archive.rapport import TEXTES
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.provenance import LICENCE, Provenance
 from pipeline.territoires import Territoire
@@ -201,6 +202,39 @@ def exemple() -> str:
         "Cette fiche est faite de données d’exemple, produites pour essayer l’outil. Elles ont la forme des données des "
         "Douanes et leurs ordres de grandeur d’ensemble ; le détail est inventé et n’a aucune valeur statistique."
     )
+
+
+def reserve(provenance: Provenance) -> str:
+    """What the cover says of archives that an operator let in: which, and the first number of each."""
+    dits = [
+        f"{archive.nom}, {archive.flux}ations ({constats[0]}" + (f" ; et {len(constats) - 1} de plus)" if constats[1:] else ")")
+        for archive in provenance.admises
+        if (constats := [constat for _, constat in archive.admis])
+    ]
+    if provenance.codes_admis:
+        dits.append(f"codes inconnus tenus hors des totaux ({provenance.codes_admis})")
+    if not dits:
+        return ""
+    return (
+        "Chiffres à prendre avec réserve : l’opérateur a admis ces données bien que des contrôles de vraisemblance aient échoué : "
+        f"{' ; '.join(dits)}. Le détail est dans « Contexte et méthode »."
+    )
+
+
+def admissions(provenance: Provenance) -> tuple[tuple[str, str], ...]:
+    """Each archive that an operator let in, with the checks that it fails and what they found."""
+    dits = [
+        (
+            f"{archive.nom} ({archive.flux}ations, millésime {mois(archive.millesime)})",
+            "contrôles en échec. " + " ".join(f"« {TEXTES[nom].attendu} » {constat}." for nom, constat in archive.admis),
+        )
+        for archive in provenance.admises
+    ]
+    if provenance.codes_admis:
+        dits.append(
+            ("Codes inconnus", f"ils portent {provenance.codes_admis}, au-delà de la limite, et sont tenus hors des totaux.")
+        )
+    return tuple(dits)
 
 
 # Figures -------------------------------------------------------------------------------------------------------------------
