@@ -216,6 +216,7 @@ class Band:
     low: float
     high: float
     unit: str  # rows, €, €/kg, %
+    objet: str  # what is measured, in French
     source: str
     flux: str = "EI"
 
@@ -225,30 +226,56 @@ MD = 10**9
 REAL = "105 to 190 a quarter from 2015 to 2025"
 USUAL = 1.5, 50  # €/kg at the median of the rows
 BANDS = (
-    Band("rows_are_written_once", share("jumelles"), 0, 1, "%", "a row is one département, good, country and quarter"),
-    Band("rows_are_written_once", share("cles_repetees"), 0, 20, "%", "a row is one département, good, country and quarter"),
-    Band(EMPTY, share("sans_valeur"), 0, math.nan, "%", "COMEX_QUARANTAINE_MAX_PCT"),
-    # The largest real ones are some 5 Md€, 1 % of a year; a small sample with heavy tails has shown 30 %.
-    Band("no_single_row_carries_the_flow", largest, 0, 60, "%", "the largest real ones are about 1 % of a year"),
-    # Overall about 2 to 3, the median over rows 4 to 15: goods that are light and dear make many rows.
-    Band("unit_values_are_possible", by_quarter(mediane), 0.6, 300, "€/kg", "about 4 to 15 at the median of the rows"),
-    Band("unit_values_are_possible", by_quarter(ensemble), 0.1, 100, "€/kg", "about 2 to 3 overall"),
-    Band("quarter_totals_are_possible", by_quarter(total), 40 * MD, 600 * MD, "€", REAL),
-    Band("quarter_totals_are_possible", year, 330 * MD, 950 * MD, "€", "346 in 2009, about 620 in 2025", "E"),
-    Band("quarter_totals_are_possible", year, 380 * MD, 1100 * MD, "€", "398 in 2009, 760 in 2022", "I"),
-    # The embedded example at a hundredth has 2 250; the customs have some hundreds of thousands.
-    Band("rows_per_quarter_are_plausible", by_quarter(lignes), 2_000, 5_000_000, "rows", "some hundreds of thousands"),
-    # Revisions are about 0.5 % on a year.
-    Band("totals_follow_the_published", year_beside_the_published, 0.75, 1.25, "€", "dbt_project/seeds/totaux_publies.csv"),
-    Band("totals_follow_the_former_release", beside(total, "former"), 0.7, 1.3, "€", "revisions are about 0.5 % on a year"),
-    Band("unit_values_follow_the_former_release", beside(mediane, "former"), 0.5, 2, "€/kg", "revisions move it by little"),
-    Band("unit_values_follow_the_former_release", beside(ensemble, "former"), 0.4, 2.5, "€/kg", "revisions move it by little"),
-    Band(ROWS, beside(lignes, "former", LEAST_ROWS), math.nan, math.nan, "rows", "COMEX_ECART_LIGNES_MAX_PCT"),
-    # The worst real ones: 0.70 (exports, second quarter of 2020), 1.35 (imports, first of 2022).
-    Band("totals_follow_the_year_before", beside(total, "year_before"), 0.25, 4, "€", "0.70 to 1.35 at worst since 2009"),
-    Band("totals_follow_the_year_before", year_beside_the_one_before, 0.6, 1.7, "€", "0.83 to 1.30 at worst since 2009"),
     Band(
-        "row_counts_follow_the_year_before", beside(lignes, "year_before", LEAST_ROWS), 0.4, 2.5, "rows", "rows change by a few %"
+        "rows_are_written_once", share("jumelles"), 0, 1, "%", "lignes identiques à une autre", "one département, good, country"
+    ),
+    Band("rows_are_written_once", share("cles_repetees"), 0, 20, "%", "clés répétées", "one département, good, country"),
+    Band(EMPTY, share("sans_valeur"), 0, math.nan, "%", "lignes sans valeur", "COMEX_QUARANTAINE_MAX_PCT"),
+    # The largest real ones are some 5 Md€, 1 % of a year; a small sample with heavy tails has shown 30 %.
+    Band("no_single_row_carries_the_flow", largest, 0, 60, "%", "part de la plus grande ligne", "really about 1 % of a year"),
+    # Overall about 2 to 3, the median over rows 4 to 15: goods that are light and dear make many rows.
+    Band("unit_values_are_possible", by_quarter(mediane), 0.6, 300, "€/kg", "médiane des lignes", "really about 4 to 15"),
+    Band("unit_values_are_possible", by_quarter(ensemble), 0.1, 100, "€/kg", "ensemble du flux", "really about 2 to 3"),
+    Band("quarter_totals_are_possible", by_quarter(total), 40 * MD, 600 * MD, "€", "total d’un trimestre", REAL),
+    Band("quarter_totals_are_possible", year, 330 * MD, 950 * MD, "€", "total d’un an", "346 in 2009, about 620 in 2025", "E"),
+    Band("quarter_totals_are_possible", year, 380 * MD, 1100 * MD, "€", "total d’un an", "398 in 2009, 760 in 2022", "I"),
+    # The embedded example at a hundredth has 2 250; the customs have some hundreds of thousands.
+    Band("rows_per_quarter_are_plausible", by_quarter(lignes), 2_000, 5_000_000, "rows", "trimestre", "really some 300,000"),
+    # Revisions are about 0.5 % on a year.
+    Band("totals_follow_the_published", year_beside_the_published, 0.75, 1.25, "€", "total publié", "revisions are about 0.5 %"),
+    Band("totals_follow_the_former_release", beside(total, "former"), 0.7, 1.3, "€", "total", "revisions are about 0.5 %"),
+    Band(
+        "unit_values_follow_the_former_release",
+        beside(mediane, "former"),
+        0.5,
+        2,
+        "€/kg",
+        "médiane des lignes",
+        "moved by little",
+    ),
+    Band(
+        "unit_values_follow_the_former_release",
+        beside(ensemble, "former"),
+        0.4,
+        2.5,
+        "€/kg",
+        "ensemble du flux",
+        "moved by little",
+    ),
+    Band(ROWS, beside(lignes, "former", LEAST_ROWS), math.nan, math.nan, "rows", "trimestre", "COMEX_ECART_LIGNES_MAX_PCT"),
+    # The worst real ones: 0.70 (exports, second quarter of 2020), 1.35 (imports, first of 2022).
+    Band(
+        "totals_follow_the_year_before", beside(total, "year_before"), 0.25, 4, "€", "trimestre", "really 0.70 to 1.35 at worst"
+    ),
+    Band("totals_follow_the_year_before", year_beside_the_one_before, 0.6, 1.7, "€", "total d’un an", "really 0.83 to 1.30"),
+    Band(
+        "row_counts_follow_the_year_before",
+        beside(lignes, "year_before", LEAST_ROWS),
+        0.4,
+        2.5,
+        "rows",
+        "trimestre",
+        "moved by a few %",
     ),
 )
 
@@ -339,7 +366,7 @@ def _finding(check: str, bands: list[tuple[Band, list[Reading], int]], allowed: 
         low, high = _limits(band, allowed)
         worst = max(outside, key=lambda reading: _excess(reading.weighed, low, high))
         unit, value = band.unit, worst.found
-        so = f" ({len(outside)} of {measured} quarters are so)" if measured > 1 else ""
+        so = f" ({len(outside)} of {measured} so)" if measured > 1 else ""
         ainsi = f" ({nombre(len(outside))} trimestres sur {nombre(measured)})" if measured > 1 else ""
         if worst.against is None:
             english.append(
@@ -348,7 +375,7 @@ def _finding(check: str, bands: list[tuple[Band, list[Reading], int]], allowed: 
                 else f"{worst.where} has {_en(value, unit)}, {_en(high, unit)} at most expected: {band.source}"
             )
             attendu = f"de {_fr(low, unit)} à {_fr(high, unit)} attendus" if low else f"{_fr(high, unit)} au plus attendu"
-            french.append(f"{_quand(worst.where)}\u00a0: {_fr(value, unit)}, {attendu}{ainsi}")
+            french.append(f"{band.objet}, {_quand(worst.where)}\u00a0: {_fr(value, unit)}, {attendu}{ainsi}")
         else:
             change, least, most = (100 * (ratio - 1) for ratio in (worst.weighed, low, high))
             english.append(
@@ -356,7 +383,7 @@ def _finding(check: str, bands: list[tuple[Band, list[Reading], int]], allowed: 
                 f" {least:+g} to {most:+g} % allowed){so}: {band.source}"
             )
             french.append(
-                f"{_quand(worst.where)}\u00a0: {_fr(value, unit)} au lieu de {_fr(worst.against, unit)} ({pct(change, signe=True)},"
+                f"{band.objet}, {_quand(worst.where)}\u00a0: {_fr(value, unit)} au lieu de {_fr(worst.against, unit)} ({pct(change, signe=True)},"
                 f" de {nombre(least, signe=True)} à {nombre(most, signe=True)}{INSECABLE}% admis){ainsi}"
             )
         for reading in outside:

@@ -8,11 +8,10 @@ Keep out: which sentence goes where (`contexte.py`), statistics. Sentences avoid
 import re
 from collections.abc import Mapping
 
-from pipeline.archive.rapport import TEXTES
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.provenance import LICENCE, Provenance
 from pipeline.territoires import Territoire
-from pipeline.typographie import INSECABLE, euros, liste, mois, pct, periode
+from pipeline.typographie import INSECABLE, compte, euros, liste, mois, pct, periode
 
 DEFINI = {"export": "exportations", "import": "importations"}
 SEUIL = euros(460_000)
@@ -207,9 +206,10 @@ def exemple() -> str:
 def reserve(provenance: Provenance) -> str:
     """What the cover says of archives that an operator let in: which, and the first number of each."""
     dits = [
-        f"{archive.nom}, {archive.flux}ations ({constats[0]}" + (f" ; et {len(constats) - 1} de plus)" if constats[1:] else ")")
+        f"{archive.nom}, {archive.flux}ations ({constats[0]}"
+        + (f" ; {compte(len(constats) - 1, 'autre', 'autres')})" if constats[1:] else ")")
         for archive in provenance.admises
-        if (constats := [constat for _, constat in archive.admis])
+        if (constats := [part for _, constat in archive.admis for part in constat.split("\u00a0; ")])
     ]
     if provenance.codes_admis:
         dits.append(f"codes inconnus tenus hors des totaux ({provenance.codes_admis})")
@@ -226,7 +226,7 @@ def admissions(provenance: Provenance) -> tuple[tuple[str, str], ...]:
     dits = [
         (
             f"{archive.nom} ({archive.flux}ations, millésime {mois(archive.millesime)})",
-            "contrôles en échec. " + " ".join(f"« {TEXTES[nom].attendu} » {constat}." for nom, constat in archive.admis),
+            " ; ".join(constat for _, constat in archive.admis) + ".",
         )
         for archive in provenance.admises
     ]

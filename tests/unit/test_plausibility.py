@@ -6,14 +6,19 @@ import random
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from pipeline import verify
 from pipeline.archive import intake, plausibility, tables
 from pipeline.archive.plausibility import CHECKS, FAMILY
 from pipeline.errors import ReleaseError, SettingError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
+from pipeline.territoires import departement
+from pipeline.work import Work
 from tests.archives import Row, country, take, write_archive
 
 MD = 10**9
@@ -228,9 +233,10 @@ def test_what_is_accepted_is_logged_and_told_and_not_asked_again(place: Path, pa
     [kept] = take(place, paths, both).kept
     log = json.loads((paths.raw / "source" / "datapackage.json").read_text(encoding="utf-8"))["resources"]
     assert log[0]["accepted"] == kept.accepted
-    assert kept.accepted[
-        "values_are_there"
-    ] == "T1\u00a02024–T4\u00a02024\u00a0: 33,3\u00a0%, 1,0\u00a0%\u00a0au plus attendu".replace("%\u00a0au", "% au")
+    assert (
+        kept.accepted["values_are_there"]
+        == "lignes sans valeur, T1\u00a02024–T4\u00a02024\u00a0: 33,3\u00a0%, 1,0\u00a0% au plus attendu"
+    )
     # The same bytes under another name, and the same file again: nothing to accept.
     (place / "202503-Regional-2024-export.zip").write_bytes((place / name).read_bytes())
     again = take(place, paths, accept="").kept
@@ -271,3 +277,20 @@ def test_every_band_is_of_a_check_and_every_check_has_a_band() -> None:
     assert {band.check for band in plausibility.BANDS} == set(CHECKS)
     assert all(band.source and not band.high <= band.low for band in plausibility.BANDS)
     assert math.isnan(next(band.high for band in plausibility.BANDS if band.check == plausibility.EMPTY))
+
+
+def test_bundles_made_again_know_what_was_accepted_from_the_log(place: Path, paths: Paths) -> None:
+    lay(place, release(euros=58 * MD))
+    [kept] = take(place, paths).kept
+    release_ = (kept.sha256, kept.name, kept.contents.vintage, kept.name)
+    claim = verify.Claim(paths.fiches, departement("94"), "2024", "A129", (release_,), {}, None, False, False)
+    assert [each.accepted for each in verify.archives(claim, paths.raw)] == [kept.accepted] and kept.accepted
+
+
+@pytest.mark.parametrize(
+    ("accept", "blocks"), [("", True), ("codes_are_known", False), ("plausibility", False), ("values_are_there", True)]
+)
+def test_unknown_codes_above_the_limit_block_unless_they_are_accepted(accept: str, blocks: bool, monkeypatch) -> None:
+    monkeypatch.setenv("COMEX_ACCEPT", accept)
+    marts: Any = SimpleNamespace(quarantine_exceeds=lambda limit: True)
+    assert Work().quarantine_blocks(marts) is blocks
