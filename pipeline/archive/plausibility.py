@@ -165,7 +165,7 @@ def beside(value: Value, attribute: str, least_rows: int = 1) -> Measure:
 
     def measure(facts: Facts, known: Known) -> Iterator[Reading]:
         for quarter, (name, then) in getattr(known, attribute).items():
-            found, against = value(facts[quarter]), value(then)
+            found, against = value(facts[quarter]) if quarter in facts else None, value(then)
             if found is not None and against and against > 0 and then["lignes"] >= least_rows:
                 yield Reading(quarter, found, against, name)
 
@@ -193,8 +193,8 @@ def year(facts: Facts, known: Known) -> Iterator[Reading]:
 
 def year_beside_the_one_before(facts: Facts, known: Known) -> Iterator[Reading]:
     """Euros of all quarters of which the one of a year before is known, where there are four at least."""
-    both = {quarter: facts[quarter] for quarter in known.year_before}
-    against = sum(then["valeur_eur"] for _, then in known.year_before.values())
+    both = {quarter: facts[quarter] for quarter in known.year_before if quarter in facts}
+    against = sum(known.year_before[quarter][1]["valeur_eur"] for quarter in both)
     if len(both) >= 4 and against > 0:
         yield Reading(_span(both), _sum(both, "valeur_eur"), against, next(iter(known.year_before.values()))[0])
 
@@ -447,16 +447,17 @@ def _cause(facts: Facts, known: Known, flux: str, allowed: Allowed, found: list[
     best: tuple[tuple[int, float], Cause, list[Finding]] | None = None
     for cause in _causes(facts, known, allowed):
         left = [] if cause.repaired is None else _findings(cause.repaired, known, flux, allowed)
-        rank = len(left), 0.0 if cause.repaired is None else _distance(cause.repaired, known, flux)
+        rank = len(left), math.inf if cause.repaired is None else _distance(cause.repaired, known, flux)
         if len(left) < len(found) and _is_usual(cause) and (best is None or rank < best[0]):
             best = rank, cause, left
     if best is None:
         return (
             "none of those that were tested for explains it: amounts in k€, M€ or cents, value and mass exchanged, rows written"
-            " twice, values that are zero or empty, one giant row, rows of another quarter, a file that was cut, missing rows",
+            " twice, values that are zero or empty, one giant row, rows of another quarter, a file that was cut, rows that are missing"
+            " beside what is known",
             "aucune de celles qui ont été essayées n’explique cela\u00a0: montants en k€, en M€ ou en centimes, valeur et masse "
             "échangées, lignes écrites deux fois, valeurs nulles ou vides, une ligne démesurée, lignes d’un autre trimestre, fichier "
-            "coupé, lignes manquantes",
+            "coupé, lignes manquantes par rapport à ce qui est connu",
         )
     _, cause, left = best
     if cause.repaired is None:
@@ -468,7 +469,7 @@ def _cause(facts: Facts, known: Known, flux: str, allowed: Allowed, found: list[
         told, dit = f"{told} and {_en(middle, '€/kg')} at the median", f"{dit} et {_fr(middle, '€/kg')} à la médiane"
     remain = f"; {', '.join(finding.check for finding in left)} would still fail" if left else ", all of them in the bands"
     reste = "\u00a0; d’autres contrôles échoueraient encore" if left else ", ce qui est dans les bornes"
-    return f"{cause.told}: without that the flow has {told}{remain}", f"{cause.dit}\u00a0; sans cela le flux porte {dit}{reste}"
+    return f"{cause.told}: put right, the flow has {told}{remain}", f"{cause.dit}\u00a0; corrigé, le flux porte {dit}{reste}"
 
 
 def _is_usual(cause: Cause) -> bool:
@@ -479,15 +480,24 @@ def _is_usual(cause: Cause) -> bool:
 
 def _causes(facts: Facts, known: Known, allowed: Allowed) -> Iterator[Cause]:
     rows = _sum(facts, "lignes")
-    if (twins := _sum(facts, "jumelles")) > rows / 4:
-        kept = _times(facts, 1 - twins / rows, rows=True)
-        clean = {q: fact | {"jumelles": 0, "cles_repetees": 0} for q, fact in kept.items()}
-        yield Cause(
-            f"rows written more than once: {twins:,} of {rows:,} are the copy of another",
-            f"des lignes écrites plusieurs fois ({nombre(twins)} sur {nombre(rows)} sont la copie d’une autre)",
-            clean,
-        )
-    if (zeros := _sum(facts, "nulles")) > rows / 2:
+    twins, again = _sum(facts, "jumelles"), _sum(facts, "cles_repetees")
+    for name, copies, told, dit in (
+        ("jumelles", twins, "rows written more than once", "sont la copie d’une autre"),
+        (
+            "cles_repetees",
+            again,
+            "two versions of the same rows in one file",
+            "reprennent la clé d’une autre avec d’autres montants",
+        ),
+    ):
+        if copies > rows / 100 and (name == "jumelles" or copies > 2 * twins):
+            once = {q: _once(fact, name) for q, fact in facts.items()}
+            yield Cause(
+                f"{told}: {copies:,} of {rows:,} have the {'fields' if name == 'jumelles' else 'key'} of another",
+                f"des lignes écrites plusieurs fois ({nombre(copies)} sur {nombre(rows)} {dit})",
+                once,
+            )
+    if (zeros := _sum(facts, "nulles")) > rows * 0.9:
         yield Cause(
             f"values that are zero: {zeros:,} of {rows:,} rows",
             f"des valeurs nulles ({nombre(zeros)} lignes sur {nombre(rows)})",
@@ -513,6 +523,8 @@ def _causes(facts: Facts, known: Known, allowed: Allowed) -> Iterator[Cause]:
         "value and mass exchanged (fields 9 and 10)", "valeur et masse échangées (champs 9 et 10)", exchanged, of_prices=True
     )
     yield from _giants(facts)
+    cut = list(_cut(facts))
+    yield from cut
     most = max(fact["lignes"] for fact in facts.values())
     strays = [q for q, fact in facts.items() if fact["lignes"] < most / 100]
     if strays:
@@ -524,8 +536,13 @@ def _causes(facts: Facts, known: Known, allowed: Allowed) -> Iterator[Cause]:
             f"des lignes d’une autre période dans le fichier\u00a0: {dit}",
             others,
         )
-    yield from _cut(facts)
-    yield from _missing(facts, known)
+    yield from [] if cut else _missing(facts, known)
+
+
+def _once(fact: dict[str, Any], name: str) -> dict[str, Any]:
+    """A quarter with each of its rows once."""
+    [once] = _times({"": fact}, 1 - fact[name] / fact["lignes"], rows=True).values()
+    return once | {"jumelles": 0, "cles_repetees": 0}
 
 
 def _giants(facts: Facts) -> Iterator[Cause]:
@@ -554,15 +571,21 @@ def _giants(facts: Facts) -> Iterator[Cause]:
 
 
 def _cut(facts: Facts) -> Iterator[Cause]:
-    """A quarter whose rows end at a département while files are in their order: those before it are there, none after."""
+    """Rows that end at a département: files are in its order, those before it are there and none after, in every quarter or,
+    where quarters follow each other in the file, in the last one.
+    """
     zones = sorted(code for row in seed("departements") if (code := row["douane_code"]))
     ends, repaired = {}, dict(facts)
     for quarter, fact in facts.items():
         there = sorted(set(fact["codes"]["departement"]) & set(zones))
-        first = zones[: len(there)]
-        if there and len(there) < 0.97 * len(zones) and len(set(first) - set(there)) <= len(there) // 20:
+        first = set(zones[: len(there)])
+        if there and len(there) < 0.97 * len(zones) and len(first - set(there)) <= len(there) // 20:
             ends[quarter] = there[-1]
             repaired |= _times({quarter: fact}, len(zones) / len(there), rows=True)
+    if ends and len(facts) > 1 and list(ends) == [max(facts)]:
+        repaired = {quarter: fact for quarter, fact in facts.items() if quarter not in ends}
+    elif len(ends) < len(facts):
+        return
     if ends:
         shown = ", ".join(f"{q} at {code}" for q, code in ends.items())
         yield Cause(

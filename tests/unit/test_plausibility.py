@@ -145,7 +145,17 @@ SPOILT: dict[str, tuple[Spoil, set[str], str]] = {
     "twice": (
         lambda rows: rows * 2,
         {"rows_are_written_once", "quarter_totals_are_possible", "totals_follow_the_published"},
-        "rows written more than once: 8,484 of 16,968",
+        "rows written more than once: 8,484 of 16,968 have the fields of another",
+    ),
+    "one quarter twice": (
+        lambda rows: [*rows, *(row for row in rows if row[1] == "2")],
+        {"rows_are_written_once"},
+        "rows written more than once: 2,121 of 10,605",
+    ),
+    "two versions": (
+        lambda rows: [*rows, *values(rows, lambda _, v: v + 1)],
+        {"rows_are_written_once", "quarter_totals_are_possible", "totals_follow_the_published"},
+        "two versions of the same rows in one file: 8,484 of 16,968 have the key of another",
     ),
     "zero": (
         lambda rows: values(rows, lambda *_: 0),
@@ -161,6 +171,11 @@ SPOILT: dict[str, tuple[Spoil, set[str], str]] = {
         lambda rows: rows[: len(rows) // 2],
         {"quarter_totals_are_possible", "rows_per_quarter_are_plausible", "totals_follow_the_published"},
         "a file that was cut: rows end with a département and there is none after it (2024T1 at 51",
+    ),
+    "cut in its last quarter": (
+        lambda rows: sorted(rows, key=lambda row: row[1])[: 8484 * 3 // 4 + 100],
+        {"quarter_totals_are_possible", "rows_per_quarter_are_plausible"},
+        "a file that was cut: rows end with a département and there is none after it (2024T4 at 05",
     ),
     "stray": (
         lambda rows: [*rows, ("E", "1", "2023", *rows[0][3:])],
