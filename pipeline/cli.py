@@ -365,6 +365,7 @@ def _summary(settings: Settings, paths: Paths, wanted: list[str], seconds: float
         f"{nombre(sum(r.lignes for r in releases))} rows read from {len(releases)} archives"
         + (" (example data)" if any(r.est_exemple for r in releases) else ""),
         _arrivals(),
+        *(f"accepted although it fails: {words}" for words, _ in tables.admitted(releases).values()),
         f"period {marts.periode}: France exports {millions(france['export'])}, imports {millions(france['import'])}",
         f"{len(asked) - len(without)} fiches of départements{none}, with those of the régions and of France",
         f"open {paths.index}",

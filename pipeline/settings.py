@@ -126,6 +126,26 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("accept")
+    @classmethod
+    def _accepts_checks_that_exist(cls, value: str) -> str:
+        from pipeline.archive.plausibility import FAMILY, WHOLE  # late: what judges archives knows the settings' paths
+
+        names = value.replace(",", " ").split()
+        if unknown := [name for name in names if name not in (*FAMILY, WHOLE)]:
+            raise SettingError(
+                f"Checks of plausibility were expected, by name; {len(unknown)} of {len(names)} are none: {' '.join(unknown)}.",
+                where="--accept or COMEX_ACCEPT",
+                cause="a typing error, or a check that nobody may let fail",
+                remedy=f"give one of these, or several: {', '.join(FAMILY)}; or {WHOLE} for all of them",
+            )
+        return " ".join(names)
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The names in `accept`."""
+        return frozenset(self.accept.split())
+
     @field_validator("periode", mode="before")
     @classmethod
     def _periode_shape(cls, value: str | None) -> str | None:

@@ -19,7 +19,7 @@ from pipeline.archive.store import Kept, entries, origine_lisible
 from pipeline.charts.draw import draw
 from pipeline.errors import ComexError, DataError, ReleaseError, SettingError
 from pipeline.fiche import index, page, rapprochement
-from pipeline.fiche.bind import bind, provenance
+from pipeline.fiche.bind import bind, codes_admis, provenance
 from pipeline.fiche.ecarts import ecarts
 from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
@@ -57,13 +57,15 @@ class Claim:
     quarantaine_max_pct: float
     logo: Path | None
     est_anterieure: bool  # what was kept beside these archives on that day cannot be told today
+    a_codes_admis: bool  # an operator's limit and what was accepted above it neither
 
     @property
     def batch(self) -> tuple[Any, ...]:
         """Bundles that are alike in this are made again together."""
         rolling = self.periode if "T" in self.periode else ""
         logo = digest(self.logo) if self.logo else ""
-        return self.releases, rolling, self.niveau_produit, self.quarantaine_max_pct, logo, self.est_anterieure
+        limit, codes = self.quarantaine_max_pct, self.a_codes_admis
+        return self.releases, rolling, self.niveau_produit, limit, logo, self.est_anterieure, codes
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def read_claim(bundle: Path) -> Claim:
             versions={str(nom): str(version) for nom, version in manifest["versions"].items()},
             logo=next(iter(sorted(bundle.glob("logo.*"))), None),
             est_anterieure=bool(manifest["edition"]),
+            a_codes_admis=any(each["controle"] == "codes_are_known" for each in manifest.get("admis", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
@@ -186,6 +189,7 @@ def _archive(release: tuple[str, str, str, str], rang: int, known: list[tuple[Pa
         origin=entry["sources"][0]["title"],
         archived_at=entry["archived_at"],
         rang=rang,
+        accepted=entry.get("accepted", {}),
     )
 
 
@@ -211,7 +215,8 @@ def _make(claims: list[Claim], kept_in: Paths, paths: Paths) -> _Made:
     made = _Made(paths, {}, {})
     for periode, chosen in settings.items():
         marts = Marts(paths.marts, periode)
-        origin = replace(provenance(releases, marts), est_anterieure=first.est_anterieure)
+        codes = codes_admis(marts) if first.a_codes_admis else ""
+        origin = replace(provenance(releases, marts), est_anterieure=first.est_anterieure, codes_admis=codes)
         made.periods[periode] = marts, origin
         territoires = [claim.territoire for claim in claims if claim.periode == periode]
         shown = _shown(territoires)

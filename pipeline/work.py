@@ -5,9 +5,11 @@ fiche is (`charts/`, `fiche/`), and the order of things (`defs/`).
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pipeline.archive import tables
+from pipeline.archive.plausibility import accepts
 from pipeline.charts import dessins
 from pipeline.charts.draw import Drawn, draw
 from pipeline.charts.texte import imprimable, indessinables
@@ -60,13 +62,22 @@ class Work:
     def marts_to_publish(self) -> Marts:
         """The same, refused when more is quarantined than the operator allows: a job without the check asks here too."""
         marts, limit = self.marts(), self.settings.quarantaine_max_pct
-        if marts.quarantine_exceeds(limit) and (notice := marts.quarantine_notice(limit)):
+        if self.quarantine_blocks(marts) and (notice := marts.quarantine_notice(limit)):
             raise notice
         return marts
 
+    def quarantine_blocks(self, marts: Marts) -> bool:
+        """Is more kept out of the totals than the limit, without having been accepted by name?"""
+        settings = self.settings
+        return marts.quarantine_exceeds(settings.quarantaine_max_pct) and not accepts(settings.accepted, "codes_are_known")
+
     def provenance(self) -> Provenance:
         """What that period was computed from."""
-        return bind.provenance(tables.read_releases(self.paths.raw_tables), self.marts())
+        marts = self.marts()
+        origin = bind.provenance(tables.read_releases(self.paths.raw_tables), marts)
+        if marts.quarantine_exceeds(self.settings.quarantaine_max_pct):  # and yet fiches are made: it was accepted
+            return replace(origin, codes_admis=bind.codes_admis(marts))
+        return origin
 
     def draw(self, territoires: list[Territoire], sujets: Iterable[str], label: str) -> list[Drawn]:
         """Draw these subjects of these territories in one browser."""

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline import dbt
-from pipeline.archive import intake, store, tables
+from pipeline.archive import intake, plausibility, store, tables
 from pipeline.archive.inspect import Received, digest, inspect
 from pipeline.marts import Marts
 from pipeline.paths import SEEDS, Paths
@@ -123,9 +123,10 @@ def keep(path: Path, store_folder: Path, *, name: str | None = None, origin: str
     return store.keep(received, origin=origin or str(path), folder=store_folder)
 
 
-def take(place: Path, paths: Paths) -> intake.Taken:
-    """What a folder offers, in the archive `raw/source`."""
-    return intake.take_in(Source("source", str(place), folder.offers(place)), paths.raw / "source", paths)
+def take(place: Path, paths: Paths, accept: str = plausibility.WHOLE) -> intake.Taken:
+    """What a folder offers, in the archive `raw/source`; releases of a few absurd amounts are let in unless told otherwise."""
+    allowed = plausibility.Allowed(names=frozenset(accept.split()))
+    return intake.take_in(Source("source", str(place), folder.offers(place)), paths.raw / "source", paths, allowed)
 
 
 @dataclass(frozen=True)

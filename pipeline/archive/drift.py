@@ -1,8 +1,8 @@
-"""Does an arrival look like the former release of the same kind? Rows, quarters, members, encodings; no meaning of codes.
+"""Does an arrival look like the former release of the same kind? Quarters, members, encodings; no meaning of codes.
 
-A quarter whose number of rows is far from what the former release gave is refused (`ecart_lignes_max_pct`); the rest is told
-in a report and the release is kept. Add here: another change of the source that no verdict on one archive can see.
-Keep out: verdicts on one archive (`inspect.py`, `rows.py`), what a revision moved (`compare.py`), words (`rapport.py`).
+What differs is told in a report and the release is kept. Add here: another change of the source that no verdict on one archive
+can see. Keep out: verdicts on one archive (`inspect.py`, `rows.py`), numbers that are refused (`plausibility.py`), what a
+revision moved (`compare.py`), words (`rapport.py`).
 """
 
 import re
@@ -15,10 +15,7 @@ from typing import Any
 from pipeline.archive import rows, store
 from pipeline.archive.inspect import Received
 from pipeline.archive.store import Kept
-from pipeline.errors import ReleaseError
 
-ROWS = "row_counts_follow_the_former_release"
-LEAST_ROWS = 100  # of a quarter in the former release: below, half more or less says nothing
 Before = dict[str, tuple[Kept, dict[str, Any]]]  # what stood by quarter: the archive, and what is known of that quarter
 
 
@@ -36,27 +33,6 @@ def standing(received: Received, folder: Path, tables_folder: Path) -> Before:
     for former in _formers(received, folder):
         found |= {quarter: (former, fact) for quarter, fact in rows.extract(former, tables_folder)["par_trimestre"].items()}
     return found
-
-
-def refuse_other_row_counts(received: Received, now: dict[str, Any], before: Before, limit_pct: float) -> None:
-    """Raise ReleaseError when a quarter has far more or fewer rows than the former release gave; `now`: facts by quarter."""
-    far = []
-    for quarter, fact in now.items():
-        former, then = before.get(quarter, (None, {"lignes": 0}))
-        change = (fact["lignes"] / then["lignes"] - 1) * 100 if then["lignes"] >= LEAST_ROWS else 0
-        if former and abs(change) > limit_pct:
-            far.append((quarter, then["lignes"], fact["lignes"], change, former.name))
-    if far:
-        quarter, then, count, change, name = far[0]
-        raise ReleaseError(
-            f"About {then:,} rows were expected for {quarter}, as in {name}; {received.name} has {count:,} ({change:+.1f} %,"
-            f" {limit_pct:g} % allowed); {len(far)} of {len(now)} quarters are so.",
-            where=f"{received.name}, {received.contents.data_member}",
-            cause="a file that was cut or written twice, or a release that covers another field than the former ones",
-            remedy="ask the customs; if the change is meant, raise COMEX_ECART_LIGNES_MAX_PCT knowingly, and run again",
-            check=ROWS,
-            facts={"limite_pct": limit_pct, "trimestres": far},
-        )
 
 
 def changes(received: Received, quarters: Iterable[str], folder: Path) -> list[Drift]:

@@ -1,14 +1,15 @@
 """What a source offers comes into the archive: fetched when it changed, judged down to its rows, kept, compared with what stood.
 
-Add here: what an operator must be told of an arrival. Keep out: verdicts (`inspect.py`, `rows.py`), how bytes travel
-(`fetch.py`) and lie on the disk (`store.py`).
+Add here: what an operator must be told of an arrival. Keep out: verdicts (`inspect.py`, `rows.py`, `agreement.py`,
+`plausibility.py`), how bytes travel (`fetch.py`) and lie on the disk (`store.py`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from pipeline.archive import agreement, compare, drift, rapport, rows, store, tables
+from pipeline.archive import agreement, compare, drift, plausibility, rapport, rows, store, tables
 from pipeline.archive.drift import Drift
 from pipeline.archive.fetch import WITHDRAWN, Offer, Validators
 from pipeline.archive.inspect import UNDATED, Received, digest, inspect, refuse_other_names
@@ -18,6 +19,7 @@ from pipeline.outputs import writing
 from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.sources import Source, open_source, source_id
+from pipeline.typographie import nombre
 
 # The verdicts that stop a run, as sentences; an error's `check` is one of these names.
 BLOCKING = {
@@ -32,7 +34,7 @@ BLOCKING = {
     "has_no_header": "No row is a header.",
     **agreement.VERDICTS,
     "values_are_published": "Rows have a value, but for a share (COMEX_QUARANTAINE_MAX_PCT) where a marker suppresses it.",
-    drift.ROWS: "Each quarter has about as many rows as the former release gave it (COMEX_ECART_LIGNES_MAX_PCT).",
+    **{name: sentence for name, (sentence, _) in plausibility.CHECKS.items()},
     "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
 }
 TOLD_UP_TO = 4  # arrivals in the summary of a run; the others are in the listing
@@ -62,10 +64,11 @@ def take(settings: Settings, paths: Paths) -> Taken:
     folder = paths.raw / source_id(settings)
     if settings.vintage and any(entry["vintage"] == settings.vintage for entry in store.entries(folder)):
         return Taken(store.kept(folder), settings.source, folder, "archives served from the store; the source was not asked")
-    return take_in(open_source(settings, paths), folder, paths, settings.ecart_lignes_max_pct, settings.quarantaine_max_pct)
+    allowed = plausibility.Allowed(settings.ecart_lignes_max_pct, settings.quarantaine_max_pct, settings.accepted)
+    return take_in(open_source(settings, paths), folder, paths, allowed)
 
 
-def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 50.0, suppressed_limit_pct: float = 1.0) -> Taken:
+def take_in(source: Source, folder: Path, paths: Paths, allowed: plausibility.Allowed = plausibility.STRICT) -> Taken:
     """Keep under `folder` what the source offers and the archive has not, each judged first; then compare the arrivals.
 
     Good archives are kept even if others are refused. Raises the first refusal, which names the others too; ReleaseError
@@ -81,7 +84,7 @@ def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 
     refused: list[tuple[Offer, ComexError]] = []
     for offer in source.offers:
         try:
-            kept, notice = _take_one(source, offer, folder, paths, rows_limit_pct, suppressed_limit_pct)
+            kept, notice = _take_one(source, offer, folder, paths, allowed)
             arrived += [kept] if kept else []
             drifted += [notice] if notice else []
         except OutputError:
@@ -105,7 +108,7 @@ def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 
 
 
 def _take_one(
-    source: Source, offer: Offer, folder: Path, paths: Paths, rows_limit_pct: float, suppressed_limit_pct: float
+    source: Source, offer: Offer, folder: Path, paths: Paths, allowed: plausibility.Allowed
 ) -> tuple[Kept | None, ComexError | None]:
     """The arrival that an offer is, if it is one, and what has to be told of it. A refusal leaves a report."""
     last = store.newest(folder).get(offer.origin)
@@ -121,15 +124,17 @@ def _take_one(
         received = _receive(path, offer)
         with writing(folder):
             facts = rows.extract(received, paths.raw_tables)
-        rows.refuse_suppressed(received, facts, suppressed_limit_pct)
         if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
             received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
         is_new = last is None or last["hash"] != f"sha256:{received.sha256}"
         quarters = facts["par_trimestre"]
         before = drift.standing(received, folder, paths.raw_tables) if is_new else {}
-        drift.refuse_other_row_counts(received, quarters, before, rows_limit_pct)
+        accepted = _already_accepted(received, folder)
+        if is_new and accepted is None:
+            accepted = _suppressed(received, facts, allowed) | plausibility.judge(received, quarters, before, allowed)
         changes = drift.changes(received, quarters, folder) if is_new else []
         about = {"rows": facts["lignes"], "euros": facts["valeur_eur"], "quarters": facts["trimestres"].split()}
+        about |= {"accepted": accepted} if accepted else {}
         kept = store.keep(received, origin=offer.origin, folder=folder, validators=fetched.validators, about=about)
         return (kept, _reported(received, offer, changes, before, paths)) if is_new else (None, None)
     except ComexError as error:
@@ -140,11 +145,31 @@ def _take_one(
         recu = rapport.recu(offer.name, offer.origin, path, received.contents if received else None)
         report = rapport.chemin(paths.rapports, recu)
         with writing(paths.rapports):
-            rapport.ecrire(report, recu, [error], bloque=True, en_place=before, periodes=paths.periodes())
+            rapport.ecrire(
+                report, recu, plausibility.drifts(error) or [error], bloque=True, en_place=before, periodes=paths.periodes()
+            )
         raise _told_of(error, report) from error
     finally:
         if offer.path is None and path:
             path.unlink(missing_ok=True)
+
+
+def _suppressed(received: Received, facts: dict[str, Any], allowed: plausibility.Allowed) -> dict[str, str]:
+    """What is accepted of suppressed values: the check and what was found; nothing where they are few. Raises ReleaseError."""
+    try:
+        rows.refuse_suppressed(received, facts, allowed.empty_pct)
+    except ReleaseError as error:
+        if not allowed.accepts(str(error.check)):
+            raise
+        found = f"{nombre(facts['valeurs_supprimees'])} lignes sur {nombre(facts['lignes'])} n’ont qu’une marque à la place de leur valeur"
+        return {str(error.check): found}
+    return {}
+
+
+def _already_accepted(received: Received, folder: Path) -> dict[str, str] | None:
+    """What was accepted of these bytes when they first arrived; None for bytes that were never judged."""
+    same = [entry for entry in store.entries(folder) if entry["hash"] == f"sha256:{received.sha256}"]
+    return same[-1].get("accepted", {}) if same else None
 
 
 def _reported(received: Received, offer: Offer, changes: list[Drift], before: drift.Before, paths: Paths) -> ComexError | None:

@@ -1,6 +1,6 @@
 """The report on a release that drifted, in French, for those who will write to the producer: one page, printable, sent as it is.
 
-Add here: the words of one more verdict (a test asks for them). Keep out: verdicts (`inspect.py`, `rows.py`, `drift.py`), looks
+Add here: the words of one more verdict (a test asks for them). Keep out: verdicts (`inspect.py`, `rows.py`, `plausibility.py`, `drift.py`), looks
 (`rapport.html.j2`). No clock: the same archive against the same archives gives the same bytes. A release that came right
 takes its report away.
 """
@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.archive.causes import ASK, CAUSES
 from pipeline.archive.drift import Before, Drift
 from pipeline.archive.inspect import FLUX, VINTAGE, Contents, digest
+from pipeline.archive.plausibility import CHECKS
 from pipeline.archive.store import origine_lisible
 from pipeline.errors import ComexError
 from pipeline.outputs import write_whole
@@ -35,6 +36,10 @@ class Texte:
     faire: str = ASK[1]
 
 
+INVRAISEMBLABLE = (
+    "Reprendre l’archive, ou demander au producteur. Qui sait que les chiffres sont bons admet l’archive en nommant le contrôle (réglage "
+    "COMEX_ACCEPT)\u00a0; chaque fiche qui en est faite le dit."
+)
 LIGNES = "{lignes} ligne(s) sur {total} en défaut."
 TEXTES = {
     "is_not_an_html_page": Texte(
@@ -100,12 +105,7 @@ TEXTES = {
         "Les lignes ont une valeur, sauf une petite part où une marque la supprime (réglage COMEX_QUARANTAINE_MAX_PCT).",
         "{lignes} ligne(s) sur {total} ont {marques} pour valeur, {limite_pct}\u00a0% au plus sont admis.",
     ),
-    "row_counts_follow_the_former_release": Texte(
-        "Un trimestre a un nombre de lignes comparable à celui de la publication précédente (réglage COMEX_ECART_LIGNES_MAX_PCT).",
-        "Écart de plus de {limite_pct}\u00a0% pour les trimestres ci-dessous.",
-        "un fichier tronqué ou écrit deux fois, ou un changement de champ de la statistique",
-        "Demander au producteur. Si le changement est voulu, relever COMEX_ECART_LIGNES_MAX_PCT en connaissance de cause.",
-    ),
+    **{name: Texte(phrase, "{constat}.", "{cause}", INVRAISEMBLABLE) for name, (_, phrase) in CHECKS.items()},
     "codes_are_known": Texte(
         "Ce qui est tenu hors des totaux (code inconnu, valeur absente, négative ou supprimée) reste sous la limite pour chaque flux de"
         " la France, en lignes, en euros, en départements, en produits et en pays (réglage COMEX_QUARANTAINE_MAX_PCT).",
@@ -137,7 +137,7 @@ TABLES = {  # facts that are printed as a table: its title and columns
     "premieres": ("Premières lignes concernées", ("ligne", "contenu")),
     "trimestres": (
         "Trimestres concernés",
-        ("trimestre", "lignes attendues", "lignes trouvées", "écart", "publication précédente"),
+        ("trimestre", "attendu", "trouvé", "écart", "d’après"),
     ),
     "membres": ("Membres", ("avant", "maintenant")),
     "fichiers": ("Fichiers de libellés", ("fichier", "avant", "maintenant")),
@@ -254,6 +254,7 @@ def _constat(constat: Drift | ComexError) -> dict[str, Any]:
         "check": constat.check,
         "texte": texte,
         "trouve": trouve,
+        "cause": texte.cause.format(**facts) if "cause" in facts else texte.cause,
         "brut": constat.expected_found if isinstance(constat, ComexError) else "",
         "tables": tables,
     }

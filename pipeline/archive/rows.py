@@ -58,7 +58,7 @@ VERDICTS = {
         "a quarter 1 to 4 of a year 20xx that has begun when the release was made",
     ),
     "euros_are_whole": (
-        f"not regexp_full_match(valeur, '[0-9]{{0,16}}|-[0-9]{{1,15}}|{SUPPRESSED}')",
+        f"not regexp_full_match(valeur, '[0-9]{{0,18}}|-[0-9]{{1,18}}|{SUPPRESSED}')",
         "whole euros in field 9 (valeur)",
     ),
 }
@@ -146,9 +146,13 @@ def refuse_suppressed(received: Received, facts: dict[str, Any], limit_pct: floa
 
 
 def _facts(received: Received, text: Text, target: Path, quarters: str) -> dict[str, Any]:
-    """What is known of the rows in `target`; by quarter, of those that the archive gives."""
+    """What is known of the rows in `target`; by quarter, of those that the archive gives: what `plausibility.py` weighs."""
+    con, rows, weighed = text.con, f"from read_parquet('{target}')", "filter (where valeur_eur > 0 and masse_kg > 0)"
+    fields = "flux, trimestre, annee, departement_code, region_code, a129_code, cpf4_code, pays_code, valeur_eur, masse_kg"
+    codes = ", ".join(f"list_sort(list(distinct {code}_code)) as {code}" for code in CODES)
+    given = f"where annee || 'T' || trimestre in ({', '.join(f"'{quarter}'" for quarter in quarters.split())})"
     [facts] = fetch(
-        text.con,
+        con,
         f"""
         select
             count(*) as lignes,
@@ -158,41 +162,66 @@ def _facts(received: Received, text: Text, target: Path, quarters: str) -> dict[
             count(*) filter (where valeur_eur is null and motif_source is null) as valeurs_vides,
             count(*) filter (where valeur_eur < 0) as valeurs_negatives,
             coalesce(sum(valeur_eur) filter (where valeur_eur < 0), 0)::bigint as valeurs_negatives_eur,
-            count(motif_source) as valeurs_supprimees,
-            count(*) - count(distinct hash({KEY})) as cles_repetees,
-            0::bigint as cles_repetees_eur
-        from read_parquet('{target}')
+            count(motif_source) as valeurs_supprimees
+        {rows}
         """,
     )
-    # Apart, and only when there are some: it costs more than all the rest.
-    repeated = f"from read_parquet('{target}') qualify count(*) over (partition by {KEY}) > 1"
-    if facts["cles_repetees"]:
-        facts |= fetch(text.con, f"select coalesce(sum(valeur_eur), 0)::bigint as cles_repetees_eur from ({repeated})")[0]
     facts = {name: int(fact) for name, fact in facts.items()}
     if facts["valeurs_supprimees"]:
         is_marker = f"regexp_full_match(valeur, '{SUPPRESSED}')"
         markers = text.ask(f"select valeur from rows where {is_marker} group by valeur order by count(*) desc, valeur limit 5")
         facts |= {"marques": [marker for (marker,) in markers], "premieres_supprimees": text.first(is_marker)}
-    codes = ", ".join(f"list_sort(list(distinct {code}_code)) as {code}" for code in CODES)
-    by_quarter = text.con.execute(
+    by_quarter = _by_quarter(
+        con,
         f"""
         select
-            annee || 'T' || trimestre as trimestre, count(*), coalesce(sum(valeur_eur), 0)::bigint,
-            sum(hash({KEY}, valeur_eur, masse_kg))::varchar, {codes}
-        from read_parquet('{target}')
-        where annee || 'T' || trimestre in ({", ".join(f"'{quarter}'" for quarter in quarters.split())})
-        group by all order by trimestre
-        """
-    ).fetchall()
-    undated = received.contents.vintage == UNDATED
+            annee || 'T' || trimestre,
+            sum(hash({KEY}, valeur_eur, masse_kg))::varchar as digest,
+            count(*) as lignes,
+            coalesce(sum(valeur_eur), 0) as valeur_eur,
+            coalesce(sum(masse_kg), 0) as masse_kg,
+            count(*) - count(distinct hash({KEY})) as cles_repetees,
+            count(*) filter (where valeur_eur is null and motif_source is null) as sans_valeur,
+            count(*) filter (where valeur_eur = 0) as nulles,
+            coalesce(sum(valeur_eur) {weighed}, 0) as pesees_eur,
+            coalesce(sum(masse_kg) {weighed}, 0) as pesees_kg,
+            quantile_disc((valeur_eur / masse_kg)::float, 0.5) {weighed} as prix_median,
+            coalesce(max(abs(valeur_eur), 2), []) as plus_grandes,
+            arg_max([valeur_eur, masse_kg], abs(valeur_eur)) as ligne_valeur_masse,
+            arg_max(concat_ws(';', {fields}), abs(valeur_eur)) as ligne,
+            {codes}
+        {rows} {given} group by all
+        """,
+    )
+    # Apart, and only when there are some: it costs more than all the rest.
+    repeated = any(fact["cles_repetees"] for fact in by_quarter.values())
+    twins = "annee || 'T' || trimestre, count(*) - count(distinct hash(*columns(*))) as jumelles"
+    for quarter, found in (_by_quarter(con, f"select {twins} {rows} {given} group by 1") if repeated else {}).items():
+        by_quarter[quarter] |= found
+    in_all = f"{given} qualify count(*) over (partition by {KEY}) > 1"
+    [(repeated_eur,)] = (
+        con.execute(f"select coalesce(sum(valeur_eur), 0) from ({rows} {in_all})").fetchall() if repeated else [(0,)]
+    )
     return {
-        "vintage": month_of(quarters) if undated else received.contents.vintage,
+        "vintage": month_of(quarters) if received.contents.vintage == UNDATED else received.contents.vintage,
         **facts,
-        "par_trimestre": {
-            quarter: {"lignes": lignes, "valeur_eur": euros, "digest": digest, "codes": dict(zip(CODES, lists, strict=True))}
-            for quarter, lignes, euros, digest, *lists in by_quarter
-        },
+        "cles_repetees": sum(fact["cles_repetees"] for fact in by_quarter.values()),
+        "cles_repetees_eur": repeated_eur,
+        "par_trimestre": by_quarter,
     }
+
+
+def _by_quarter(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, dict[str, Any]]:
+    """The rows of a query by their first column, in its order; the lists of codes under one name."""
+    found = con.execute(query)
+    names = [column[0] for column in found.description or ()]
+    quarters = {}
+    for quarter, *values in sorted(found.fetchall()):
+        fact = dict(zip(names[1:], values, strict=True))
+        if CODES[0] in fact:
+            fact["codes"] = {code: fact.pop(code) for code in CODES}
+        quarters[quarter] = fact | {"jumelles": 0} if "lignes" in fact else fact
+    return quarters
 
 
 def month_of(trimestres: str) -> str:

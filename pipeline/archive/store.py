@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,7 @@ class Kept(Received):
     origin: str
     archived_at: str  # ISO 8601, UTC; never before that of the arrival before
     rang: int
+    accepted: dict[str, str] = field(default_factory=dict)  # checks that it failed and an operator accepted: what was found
 
 
 def keep(
@@ -175,6 +176,7 @@ def _kept(folder: Path, entry: Entry, rang: int, received: Received) -> Kept:
         origin=_origin(entry),
         archived_at=entry["archived_at"],
         rang=rang,
+        accepted=entry.get("accepted", {}),
     )
 
 

@@ -55,13 +55,14 @@ class Release:
     codes_contredits: int = 0  # rows whose région is not that of their département, or A129 not that of their CPF4: they count
     codes_contredits_eur: int = 0
     admis: str = ""  # names of the plausibility checks that it failed and that the operator accepted, separated by spaces
+    admis_constats: str = ""  # what each of them found, in French, a line each
     trimestres_depasses: str = ""  # of these quarters, those that a newer release gives which the run leaves aside (`--vintage`)
 
     @property
     def told(self) -> dict[str, str | int | bool]:
         """What a run says of it, where all archives are listed."""
         names = ("vintage", "flux", "lignes", "valeur_eur", "est_exemple", "sha256")
-        return {"archive": self.nom, **{name: getattr(self, name) for name in names}}
+        return {"archive": self.nom, **{name: getattr(self, name) for name in names}, "admis": self.admis}
 
 
 def build(
@@ -195,6 +196,21 @@ def contradicting_themselves(releases: list[Release]) -> tuple[str, list[dict[st
     return f"{told}. They count under their département and their goods." if odd else "", odd
 
 
+def admitted(releases: Iterable[Release]) -> dict[str, tuple[str, list[dict[str, str]]]]:
+    """The checks that archives of the run failed and an operator accepted: words, and the archives with what was found."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for release in releases:
+        for name, constat in zip(release.admis.split(), release.admis_constats.splitlines(), strict=True):
+            found.setdefault(name, []).append({"archive": release.nom, "constat": constat})
+    return {
+        name: (
+            f"{name} failed and was accepted for {len(rows)} archives: " + ", ".join(row["archive"] for row in rows) + ".",
+            rows,
+        )
+        for name, rows in found.items()
+    }
+
+
 def quarters_of(periode: str) -> list[str]:
     """`2024` → 2024T1 … 2024T4; `2025T3` → 2024T4 … 2025T3."""
     last = int(periode[:4]) * 4 + (int(periode[5]) - 1 if "T" in periode else 3)
@@ -245,6 +261,8 @@ def _release(kept: Kept, facts: dict[str, Any], later: set[str]) -> Release:
         est_exemple=kept.contents.est_exemple,
         taille=kept.size,
         origine=kept.origin,
+        admis=" ".join(kept.accepted),
+        admis_constats="\n".join(kept.accepted.values()),
         trimestres_depasses=" ".join(sorted(later & set(facts["par_trimestre"]))),
         **{fact: facts[fact] for fact in FACTS},
     )

@@ -10,7 +10,7 @@ from functools import partial
 import dagster as dg
 
 from pipeline import controles
-from pipeline.archive import intake, rapport, tables
+from pipeline.archive import intake, plausibility, rapport, tables
 from pipeline.archive.intake import BLOCKING
 from pipeline.defs.partitions import ONE_RUN
 from pipeline.defs.qualite import result, specs
@@ -50,10 +50,13 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
                 releases = tables.build(taken.kept, paths.raw_tables, accept, settings.vintage)
         except ComexError as error:
             if error.check in BLOCKING:
-                yield result(error.check, ECHANGES, str(error), rapport.premieres(error))
+                for name in plausibility.failed(error) or [error.check]:
+                    yield result(name, ECHANGES, str(error), rapport.premieres(error))
             raise
+    admitted = tables.admitted(releases)
     for name in BLOCKING:
-        yield result(name, ECHANGES, "")
+        words, rows = admitted.get(name, ("", []))
+        yield result(name, ECHANGES, words, rows, severe=not words)
     yield result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
     yield result(controles.BESIDE, ECHANGES, *tables.beside_their_period(releases))
     yield result(controles.AGREE, ECHANGES, *tables.contradicting_themselves(releases))

@@ -47,10 +47,11 @@ CHECKS = specs("mart_national_plausibilite", "mart_national_pertes", "mart_natio
 
 @dg.multi_asset_check(specs=CHECKS)
 def figures_are_plausible(workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
-    """Warns of what is unlikely or unknown; blocks where unknown codes exceed the operator's limit."""
+    """Warns of what is unlikely or unknown; blocks where unknown codes exceed the operator's limit, unless accepted."""
     marts, limit = workspace.marts(), workspace.settings.quarantaine_max_pct
-    rapporter_codes(workspace.provenance(), marts, limit, workspace.paths)
+    blocks = workspace.quarantine_blocks(marts)
+    rapporter_codes(workspace.provenance(), marts, limit, workspace.paths, bloque=blocks)
     for spec in CHECKS:
         words, rows = marts.offenders(spec.name, limit)
-        severe = spec.blocking and marts.quarantine_exceeds(limit)
+        severe = spec.blocking and blocks
         yield result(spec.name, spec.asset_key, words, rows, severe)

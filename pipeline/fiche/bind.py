@@ -14,7 +14,7 @@ from typing import Any
 from pipeline import memory
 from pipeline.archive.inspect import FLUX
 from pipeline.archive.store import origine_lisible
-from pipeline.archive.tables import Release
+from pipeline.archive.tables import Release, quarters_of, standing
 from pipeline.errors import ComexError, DataError, RenderError
 from pipeline.fiche import lot, page
 from pipeline.fiche.contenu import Fiche
@@ -24,6 +24,7 @@ from pipeline.marts import Marts
 from pipeline.paths import Paths
 from pipeline.settings import Settings
 from pipeline.territoires import FRANCE, Territoire, regions
+from pipeline.typographie import liste, pct
 
 PROCESSES = 2
 ALONE_UP_TO = 20  # fiches: below, starting a process costs more than it saves
@@ -48,20 +49,23 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
     # One order for all stores: that of arrival counts between releases of one flow and vintage only.
     releases = sorted(releases, key=lambda release: (release.vintage, release.flux, release.rang_archive))
     given = dict(zip(marts.releases["release_id"], marts.releases["trimestres"], strict=True))
-    standing = set(given)
-    used = [release for release in releases if release.release_id in standing]
-    if missing := standing - {release.release_id for release in used}:
+    wanted = set(given)
+    used = [release for release in releases if release.release_id in wanted]
+    if missing := wanted - {release.release_id for release in used}:
         raise DataError(
-            f"The {len(standing)} archives that the marts of {marts.periode} were computed from were expected; {len(missing)} are missing.",
+            f"The {len(wanted)} archives that the marts of {marts.periode} were computed from were expected; {len(missing)} are missing.",
             where=str(marts.folder),
             cause="the raw tables were made again from another source, and that run ended before its marts",
             remedy="run `make fiches` again, from the raw step on",
         )
+    numbers = [*quarters_of(marts.periode), *(f"{int(q[:4]) - 1}{q[4:]}" for q in quarters_of(marts.periode))]
+    told = {release.release_id for (_, quarter), release in standing(releases).items() if quarter in numbers}
     return Provenance(
         est_exemple=any(release.est_exemple for release in used),
         millesime=max(release.vintage for release in used),
         archives=tuple(_archive(release, given) for release in used),
         lues=tuple(_archive(release, given) for release in releases),
+        admises=tuple(_archive(release, given) for release in releases if release.admis and release.release_id in told),
         est_anterieure=any(set(given[r.release_id].split()) & set(r.trimestres_depasses.split()) for r in used),
     )
 
@@ -77,7 +81,14 @@ def _archive(release: Release, given: dict[str, str]) -> Archive:
         lignes=release.lignes,
         valeur_eur=release.valeur_eur,
         trimestres=given.get(release.release_id, ""),
+        admis=tuple(zip(release.admis.split(), release.admis_constats.splitlines(), strict=True)),
     )
+
+
+def codes_admis(marts: Marts) -> str:
+    """What unknown codes carry of France's flows in this period, for a run whose operator accepted more than the limit."""
+    france = [row for row in marts.reperes.to_dict("records") if row["niveau"] == "france"]
+    return liste([f"{pct(row['quarantaine_pct'], 2)} des {row['flux']}ations" for row in france])
 
 
 def bind(

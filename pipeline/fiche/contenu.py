@@ -147,6 +147,7 @@ class Couverture:
     industrie_note: str
     millesime: str
     encadre: Encadre | None = None  # what is incomplete or missing
+    reserve: str = ""  # what an operator let in although a check failed
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,7 @@ class _Redaction:
             industrie_titre=titre,
             industrie=noms,
             industrie_note=insecables(note),
+            reserve=insecables(textes.reserve(self.provenance)),
             millesime=" · ".join(filter(None, (f"Millésime {mois(self.provenance.millesime)}", self.provenance.edition))),
             encadre=confiance.encadre(self.territoire, self.reperes, self.confiance.pertes),
         )
@@ -248,6 +249,8 @@ class _Redaction:
         ]
         if self.provenance.est_exemple:
             blocs += [Intertitre("Données d’exemple"), *_paragraphes(textes.exemple())]
+        if admissions := textes.admissions(self.provenance):
+            blocs += [Intertitre("Admis malgré des contrôles en échec"), confiance.points(admissions)]
         blocs += [
             Intertitre("Comment la lire"),
             confiance.points(textes.lecture_generale(self.niveau_produit, NIVEAUX_PRODUIT[self.niveau_produit])),

@@ -236,6 +236,12 @@ def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[d
         "source": provenance.ligne,
         "millesime": provenance.millesime,
         "edition": provenance.edition,
+        "admis": [
+            {"archive": archive.nom, "sha256": archive.sha256, "controle": controle, "constat": constat}
+            for archive in provenance.admises
+            for controle, constat in archive.admis
+        ]
+        + ([{"controle": "codes_are_known", "constat": provenance.codes_admis}] if provenance.codes_admis else []),
         "licence": LICENCE,
         "csv": RULE,
         "archives": [

@@ -32,6 +32,7 @@ class Archive:
     lignes: int = 0
     valeur_eur: int = 0
     trimestres: str = ""  # « 2024T1 2024T2 »; none for an archive that serves comparisons with other years and labels
+    admis: tuple[tuple[str, str], ...] = ()  # checks that it failed and the operator accepted, each with what was found
 
     @property
     def release_id(self) -> str:
@@ -52,6 +53,8 @@ class Provenance:
     archives: tuple[Archive, ...] = ()
     lues: tuple[Archive, ...] = ()
     est_anterieure: bool = False  # newer releases of these quarters are kept, and were left aside (`--vintage`)
+    admises: tuple[Archive, ...] = ()  # of those that give this period or the year before, those with `admis`
+    codes_admis: str = ""  # the shares of unknown codes, where they exceed the limit and the operator accepted them
 
     @property
     def mention(self) -> str:

@@ -205,7 +205,7 @@ def ecrire(paths: Paths, site: Passage | None, arrete: Passage | None, controles
             )  # places are told from the outputs' own: readers have other disks
 
 
-def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, paths: Paths) -> None:
+def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, paths: Paths, *, bloque: bool = True) -> None:
     """Report on each release of which more than `limite_pct` of a flow is kept out; take away a report no longer so.
 
     Raises OutputError.
@@ -235,7 +235,7 @@ def rapporter_codes(provenance: Provenance, marts: Marts, limite_pct: float, pat
             part = f"{pct(perdu['perte_pct'], 2)} {pertes.MESURES[pertes.pire(perdu)]}"
             facts = {"flux": pertes.DEFINI[archive.flux], "part": part, "limite_pct": limite_pct, "codes": codes[:EXEMPLES]}
             drift = Drift("codes_are_known", facts)
-            rapport.ecrire(report, recu, [drift], bloque=True, en_place=None, periodes=paths.periodes())
+            rapport.ecrire(report, recu, [drift], bloque=bloque, en_place=None, periodes=paths.periodes())
 
 
 def _lisible(passage: Passage, par_nom: dict[tuple[str, str], Controle]) -> dict[str, Any]:

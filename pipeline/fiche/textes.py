@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.provenance import LICENCE, Provenance
 from pipeline.territoires import Territoire
-from pipeline.typographie import INSECABLE, euros, liste, mois, pct, periode
+from pipeline.typographie import INSECABLE, compte, euros, liste, mois, pct, periode
 
 DEFINI = {"export": "exportations", "import": "importations"}
 SEUIL = euros(460_000)
@@ -200,6 +200,40 @@ def exemple() -> str:
         "Cette fiche est faite de données d’exemple, produites pour essayer l’outil. Elles ont la forme des données des "
         "Douanes et leurs ordres de grandeur d’ensemble ; le détail est inventé et n’a aucune valeur statistique."
     )
+
+
+def reserve(provenance: Provenance) -> str:
+    """What the cover says of archives that an operator let in: which, and the first number of each."""
+    dits = [
+        f"{archive.nom}, {archive.flux}ations ({constats[0]}"
+        + (f" ; {compte(len(constats) - 1, 'autre', 'autres')})" if constats[1:] else ")")
+        for archive in provenance.admises
+        if (constats := [part for _, constat in archive.admis for part in constat.split("\u00a0; ")])
+    ]
+    if provenance.codes_admis:
+        dits.append(f"codes inconnus tenus hors des totaux ({provenance.codes_admis})")
+    if not dits:
+        return ""
+    return (
+        "Chiffres à prendre avec réserve : l’opérateur a admis ces données bien que des contrôles de vraisemblance aient échoué : "
+        f"{' ; '.join(dits)}. Le détail est dans « Contexte et méthode »."
+    )
+
+
+def admissions(provenance: Provenance) -> tuple[tuple[str, str], ...]:
+    """Each archive that an operator let in, with the checks that it fails and what they found."""
+    dits = [
+        (
+            f"{archive.nom} ({archive.flux}ations, millésime {mois(archive.millesime)})",
+            " ; ".join(constat for _, constat in archive.admis) + ".",
+        )
+        for archive in provenance.admises
+    ]
+    if provenance.codes_admis:
+        dits.append(
+            ("Codes inconnus", f"ils portent {provenance.codes_admis}, au-delà de la limite, et sont tenus hors des totaux.")
+        )
+    return tuple(dits)
 
 
 # Figures -------------------------------------------------------------------------------------------------------------------

@@ -329,15 +329,15 @@ def test_unknown_codes_beyond_the_limit_stop_before_the_charts(
     built: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = fingerprint(built / "fiches")
-    unknown = changed(source, tmp_path / "unknown", lambda lines: [*lines, "E;1;2024;96;03;C26A;2612;DE;99999999999;1"])
+    unknown = changed(source, tmp_path / "unknown", lambda lines: [*lines, "E;1;2024;96;03;C26A;2612;DE;19999999999;9999999"])
     done = comex(built, unknown, "--departement", "94")
     assert done.returncode == 1
-    assert "departement_inconnu '96' (1 rows, 99,999,999,999 €)" in done.stderr
+    assert "departement_inconnu '96' (1 rows, 19,999,999,999 €)" in done.stderr
     assert all(part in done.stderr for part in PARTS)
     assert fingerprint(built / "fiches") == before
     assert states(built, "arrete")["codes_are_known"] == (False, "error", 1)
     [report] = (built / "rapports").glob("202502-*-codes.html")
-    assert "99\u202f999\u202f999\u202f999" in report.read_text(encoding="utf-8")
+    assert "19\u202f999\u202f999\u202f999" in report.read_text(encoding="utf-8")
     # A job without that check refuses the same marts.
     monkeypatch.setenv("COMEX_HOME", str(built))
     from pipeline.defs.resources import Workspace

@@ -381,6 +381,34 @@ def test_an_older_edition_says_so_on_the_cover_and_in_practical_information() ->
     assert "dition antérieure" not in str(asdict(fiche(departement("94"), provenance=REELLE)))
 
 
+def test_what_an_operator_let_in_is_told_on_the_cover_and_in_the_methods_with_its_numbers() -> None:
+    constats = (
+        (
+            "unit_values_are_possible",
+            "médiane des lignes, T4\u00a02024\u00a0: 0,0042\u00a0€/kg, attendus\u00a0; ensemble du flux, T4\u00a02024",
+        ),
+        ("totals_follow_the_published", "total publié, 2024\u00a0: 36,0\u00a0M€ au lieu de 580,4\u00a0Md€"),
+    )
+    admise = replace(ARCHIVES[0], admis=constats)
+    made = fiche(departement("94"), provenance=replace(REELLE, admises=(admise,), codes_admis="2,31\u00a0% des exportations"))
+    reserve = delier(made.couverture.reserve)
+    assert "l’opérateur a admis ces données" in reserve and "2,31\u00a0% des exportations" in reserve
+    assert (
+        f"{admise.nom}, exportations (médiane des lignes, T4\u00a02024\u00a0: 0,0042\u00a0€/kg, attendus\u00a0; 2\u00a0autres)"
+        in reserve
+    )
+    methode = texts(made)
+    assert (
+        any("36,0\u00a0M€ au lieu de 580,4\u00a0Md€." in text for text in methode)
+        and "Admis malgré des contrôles en échec" in methode
+    )
+    manifeste = json.loads(lot._manifeste(made, Path("nowhere"), (), []))["admis"]
+    assert [each["controle"] for each in manifeste] == [*(nom for nom, _ in constats), "codes_are_known"]
+    assert manifeste[1]["archive"] == admise.nom and manifeste[1]["constat"] == constats[1][1]
+    sans = fiche(departement("94"))
+    assert sans.couverture.reserve == "" and "Admis malgré des contrôles en échec" not in texts(sans)
+
+
 def test_the_source_line_follows_the_provenance() -> None:
     assert REELLE.ligne.startswith("Source\u00a0: DGDDI (Douanes)") and "février 2025" in REELLE.ligne and not REELLE.mention
     assert "données d’exemple" in EXEMPLE.ligne and EXEMPLE.mention == "Données d’exemple"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.archive import intake, store, tables
+from pipeline.archive import intake, plausibility, store, tables
 from pipeline.archive.fetch import WITHDRAWN, Fetched, Offer, Validators
 from pipeline.errors import ComexError, OutputError, ReleaseError, SettingError
 from pipeline.paths import Paths
@@ -217,7 +217,7 @@ def served(archive: Path, **others) -> Served:
 
 
 def take_served(source: Source, paths: Paths) -> intake.Taken:
-    return intake.take_in(source, paths.raw / "source", paths)
+    return intake.take_in(source, paths.raw / "source", paths, plausibility.Allowed(names=frozenset({"plausibility"})))
 
 
 def test_an_unchanged_release_is_asked_for_with_what_the_server_said_and_not_fetched(tmp_path, paths):
@@ -356,7 +356,7 @@ def test_a_vintage_before_the_archive_began_is_refused_with_those_kept(vintages,
 def test_a_kept_vintage_is_served_without_the_source(tmp_path):
     place = tmp_path / "kiosk"
     lay(place)
-    settings = Settings(source=str(place), home=tmp_path / "home", vintage="202502")
+    settings = Settings(source=str(place), home=tmp_path / "home", vintage="202502", accept="plausibility")
     paths = Paths(settings.home)
     assert intake.take(settings, paths).summary.startswith("1 new archives")
     assert open_source(settings, paths).id == next(paths.raw.iterdir()).name

@@ -26,11 +26,11 @@ def payload(tmp_path: Path, name: str, valeur: int, quarters: tuple[tuple[int, i
 
 
 def test_a_release_over_http_costs_one_request_when_unchanged_and_stays_when_withdrawn(kiosk: Kiosk, tmp_path: Path) -> None:
-    settings = Settings(source=kiosk.url, home=tmp_path / "home", attempts=1)
+    settings = Settings(source=kiosk.url, home=tmp_path / "home", accept="plausibility", attempts=1)
     paths = Paths(settings.home)
 
     def take(**others: str) -> tuple[intake.Taken, str]:
-        chosen = Settings(source=kiosk.url, home=tmp_path / "home", attempts=1, **others)
+        chosen = Settings(source=kiosk.url, home=tmp_path / "home", accept="plausibility", attempts=1, **others)
         taken = intake.take(chosen, paths)
         releases = tables.build(taken.kept, paths.raw_tables, vintage=chosen.vintage)
         return taken, "\n".join(map(str, taken.told_all(releases)))

@@ -44,6 +44,17 @@ def test_releases_are_told_in_one_order_whatever_that_of_arrival() -> None:
     assert [(a.sha256[0], a.trimestres) for a in told(arrived, "ab").archives] == [("b", QUARTERS), ("a", QUARTERS)]
 
 
+def test_archives_that_were_let_in_are_told_where_they_give_the_period_or_the_year_before_and_nowhere_else() -> None:
+    bad = {"admis": "values_are_there rows_are_written_once", "admis_constats": "a\nb"}
+    year_before = replace(release("c", "202402", "E", 1), trimestres=QUARTERS.replace("2024", "2023"), **bad)
+    replaced = replace(release("d", "202501", "E", 2), **bad)
+    long_ago = replace(release("e", "202302", "E", 3), trimestres=QUARTERS.replace("2024", "2022"), **bad)
+    arrived = [year_before, replaced, long_ago, release("b", "202502", "E", 4), replace(release("a", "202502", "I", 5), **bad)]
+    admises = told(arrived, "ab").admises
+    assert [(archive.sha256[0], archive.flux) for archive in admises] == [("c", "export"), ("a", "import")]
+    assert admises[0].admis == (("values_are_there", "a"), ("rows_are_written_once", "b"))
+
+
 def test_between_releases_of_one_flow_and_vintage_the_order_of_arrival_is_kept_for_it_decides() -> None:
     first, second = release("b", "202502", "E", 1), release("a", "202502", "E", 2)
     assert [archive.sha256[0] for archive in told([second, first], "a").lues] == ["b", "a"]
