@@ -15,7 +15,7 @@ from pipeline.archive.inspect import FLUX
 from pipeline.archive.store import origine_lisible
 from pipeline.archive.tables import Release
 from pipeline.errors import ComexError, DataError, RenderError
-from pipeline.fiche import lot, page
+from pipeline.fiche import etat, lot, page
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance
@@ -55,6 +55,7 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
         millesime=max(release.vintage for release in used),
         archives=tuple(_archive(release, given) for release in used),
         lues=tuple(_archive(release, given) for release in releases),
+        fabrication=etat.fabrication(releases, marts.periode),
         est_anterieure=any(set(given[r.release_id].split()) & set(r.trimestres_depasses.split()) for r in used),
     )
 
