@@ -36,6 +36,7 @@ from pipeline.territoires import FRANCE, Territoire, regions, tous
 HOLDS, PARTLY, DIFFERS = "holds", "data and words agree; pictures not compared", "DIFFERS"
 OTHERS = {PARTLY: "agree in data and words, their pictures were not compared", DIFFERS: "differ or could not be judged"}
 PERIODE = re.compile(r"20[0-9]{2}(T[1-4])?")
+NAMES = {"manifest.json", "fiche.html", "fiche.pdf"}  # of which a bundle has one at least
 MAX_LOGO, MAX_PAGE = 2 * 1024**2, 8 * 1024**2  # bytes
 GENERATOR = re.compile(r'<meta name="generator" content="([^"]{1,80})">')
 
@@ -143,14 +144,16 @@ def exit_code(words: list[str]) -> int:
 def bundles(place: Path) -> list[Path]:
     """The bundles at or below `place`: folders with a manifest or a fiche, and links to such. Raises SettingError for none."""
     place = place.resolve()
-    found = []
-    for folder, inside, names in os.walk(place):
+    found: list[Path] = []
+    unread: list[OSError] = []
+    for folder, inside, names in os.walk(place, onerror=unread.append):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
         links = [Path(folder) / name for name in inside if (Path(folder) / name).is_symlink()]
-        found += [link for link in links if (link / "manifest.json").exists() or (link / "fiche.html").exists()]
-        if {"manifest.json", "fiche.html", "fiche.pdf"} & {*names, *inside}:
+        found += [link for link in links if any(os.path.exists(link / name) for name in NAMES)]
+        if NAMES & {*names, *inside}:
             found.append(Path(folder))
-            inside[:] = []
+    # What may not be looked into is judged like a bundle that cannot be read.
+    found += [Path(error.filename) for error in unread if Path(error.filename) != place]
     if not found:
         raise SettingError(
             f"Bundles (folders with a manifest.json) were expected; {place} {'holds none' if place.exists() else 'does not exist'}.",
@@ -393,13 +396,28 @@ def _judge(claim: Claim, made: _Made, paths: Paths) -> Verdict:
             )
         )
     if since := made.since.get(claim.periode):
-        notes.append(f"no longer what the archives give: {since}; it says what those that it names gave (the PDF cannot tell)")
+        notes.append(f"no longer what the archives give: {since}; it says what those that it names gave (its PDF cannot tell)")
+    if told := _marked(claim, paths):
+        notes.append(f"no longer what a run gives, as the index says: « {told} » (its PDF cannot tell)")
     return Verdict(
         claim.bundle,
         (*misplaced(claim, paths), *compared.differences),
         tuple(notes),
         tuple(f"{nom}, {what}" for nom, what in compared.non_compares.items()),
     )
+
+
+def _marked(claim: Claim, paths: Paths) -> str:
+    """What `etat.js` of the home says of a bundle that lies there; it is judged itself beside the index."""
+    if claim.bundle != paths.fiches.resolve() / claim.periode / claim.territoire.slug:
+        return ""
+    try:
+        script = manifeste.octets(paths.etat, MAX_PAGE)
+        return str(
+            manifeste.charger(script[script.index(b"{") : script.rindex(b"}") + 1])[claim.periode].get(claim.territoire.slug, "")
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _judge_pages(paths: Paths, made: list[_Made], scratch: Path) -> Iterator[Verdict]:
