@@ -149,7 +149,7 @@ def bundles(place: Path) -> list[Path]:
     for folder, inside, names in os.walk(place, onerror=unread.append):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
         links = [Path(folder) / name for name in inside if (Path(folder) / name).is_symlink()]
-        found += [link for link in links if any(os.path.exists(link / name) for name in NAMES)]
+        found += [link for link in links if any((link / name).exists() for name in NAMES)]
         if NAMES & {*names, *inside}:
             found.append(Path(folder))
     # What may not be looked into is judged like a bundle that cannot be read.
