@@ -447,7 +447,11 @@ def _judge_pages(paths: Paths, made: list[_Made], scratch: Path) -> Iterator[Ver
         octets = path.suffix == ".js" or (made_by is not None and made_by[1] == marque())
         told = []
         for again, marts, origin in periods:
-            (wanted / path.name).write_text(composed(again, marts, origin), encoding="utf-8")
+            try:
+                (wanted / path.name).write_text(composed(again, marts, origin), encoding="utf-8")
+            except ComexError as error:
+                told.append(Comparaison([f"it cannot be made again: {error}"]))
+                continue
             told.append(compare_page(found / path.name, wanted / path.name, octets=octets))
         notes = () if octets else (f"made by {made_by[1] if made_by else 'another version'} (here {marque()})",)
         best = min(told, key=lambda one: (len(one.differences), len(one.non_compares)), default=None)

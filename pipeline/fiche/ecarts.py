@@ -163,7 +163,10 @@ def _csv(found: str, expected: str, *, autres: Comparaison | None = None, nom: s
                 same = False
                 yield f"line {line} ({names}), column {column}: found {cell}, expected {value}"
     if same and len(rows) == len(wanted):
-        yield "all cells hold; quotation marks or line ends differ"
+        if autres is None:
+            yield "all cells hold; quotation marks or line ends differ"
+        else:
+            autres.non_compares.setdefault(nom, "how its cells are written")
 
 
 def _json(found: str, expected: str, *, autres: Comparaison | None, nom: str) -> Iterator[str]:
@@ -279,7 +282,7 @@ def _cut(text: str, *, end: bool = False) -> str:
 
 
 def _pdf(own: Path, again: Path, *, octets: bool) -> Iterator[str]:
-    read, pages = epreuve.pages(own), epreuve.pages(again)
+    read, pages = epreuve.pages(own), epreuve.lire_pages(again)
     told = len(read) != len(pages)
     if told:
         yield f"{len(read)} pages found, {len(pages)} expected"
