@@ -68,6 +68,11 @@ class Paths:
         return self.fiches / "commun"
 
     @property
+    def etat(self) -> Path:
+        """Which bundles are not of the last run: a script that their pages read."""
+        return self.fiches / "etat.js"
+
+    @property
     def revisions(self) -> Path:
         """Comparisons of two vintages, one folder each."""
         return self.home / "revisions"

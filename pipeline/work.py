@@ -13,7 +13,7 @@ from pipeline.archive.plausibility import accepts
 from pipeline.charts import dessins
 from pipeline.charts.draw import Drawn, draw
 from pipeline.charts.texte import imprimable, indessinables
-from pipeline.fiche import bind, index, rapprochement
+from pipeline.fiche import bind, etat, index, rapprochement
 from pipeline.fiche.provenance import Provenance
 from pipeline.marts import Marts
 from pipeline.paths import Paths
@@ -96,5 +96,7 @@ class Work:
     def write_index(self) -> int:
         """Write the entry page of the bundles that are there, and the country's page beside it; how many bundles it lists."""
         marts, origin = self.marts_to_publish(), self.provenance()
+        etats = etat.composer(self.paths, tables.read_releases(self.paths.raw_tables), self.settings.niveau_produit)
+        etat.ecrire(self.paths, etats)
         rapprochement.ecrire(self.paths, marts, origin)
-        return index.ecrire(self.paths.index, self.paths.fiches, marts.periode, marts.reperes, origin)
+        return index.ecrire(self.paths.index, self.paths.fiches, marts.periode, marts.reperes, origin, etats.get(marts.periode))

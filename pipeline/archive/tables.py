@@ -217,6 +217,11 @@ def quarters_of(periode: str) -> list[str]:
     return [f"{quarter // 4}T{quarter % 4 + 1}" for quarter in range(last - 3, last + 1)]
 
 
+def year_before(periode: str) -> str:
+    """`2024` → `2023`, `2025T3` → `2024T3`: what its growth is measured against."""
+    return f"{int(periode[:4]) - 1}{periode[4:]}"
+
+
 def choose_period(releases: list[Release], wanted: str | None) -> str:
     """The period to draw: the one asked for, else the latest complete year.
 

@@ -16,7 +16,7 @@ from pipeline.archive.inspect import FLUX
 from pipeline.archive.store import origine_lisible
 from pipeline.archive.tables import Release, quarters_of, standing
 from pipeline.errors import ComexError, DataError, RenderError
-from pipeline.fiche import lot, page
+from pipeline.fiche import etat, lot, page
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Archive, Provenance
@@ -66,6 +66,7 @@ def provenance(releases: Iterable[Release], marts: Marts) -> Provenance:
         archives=tuple(_archive(release, given) for release in used),
         lues=tuple(_archive(release, given) for release in releases),
         admises=tuple(_archive(release, given) for release in releases if release.admis and release.release_id in told),
+        fabrication=etat.fabrication(releases, marts.periode),
         est_anterieure=any(set(given[r.release_id].split()) & set(r.trimestres_depasses.split()) for r in used),
     )
 

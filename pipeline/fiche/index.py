@@ -3,8 +3,8 @@
 Add here: another headline column. Keep out: looks (`templates/`), statistics (SQL).
 """
 
-import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,28 @@ from pipeline.fiche import parutions, revisions, textes
 from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contexte import lignes
 from pipeline.fiche.page import gabarits
-from pipeline.fiche.provenance import Provenance
+from pipeline.fiche.provenance import Provenance, marque
 from pipeline.outputs import write_whole, writing
-from pipeline.territoires import FRANCE, Territoire, departements, regions, regions_par_nom
+from pipeline.territoires import FRANCE, departements, regions, regions_par_nom
 from pipeline.typographie import millions
 
 SECTION = re.compile(r'<section id="revisions".*?</section>', re.DOTALL)
 
 
-def ecrire(path: Path, fiches: Path, periode: str, reperes: pd.DataFrame, provenance: Provenance) -> int:
+def ecrire(
+    path: Path,
+    fiches: Path,
+    periode: str,
+    reperes: pd.DataFrame,
+    provenance: Provenance,
+    etats: Mapping[str, str] | None = None,
+) -> int:
     """Write the index at `path`, with the page and feed of releases beside it, and return how many fiches it links to.
 
     `reperes` holds the rows of all territories for the period; a fiche is linked to when its bundle is under
-    `fiches`/<periode> and was made from the same archives. Raises OutputError.
+    `fiches`/<periode>, and marked with what `etats` says of its slug (`etat.py`). Raises OutputError.
     """
-    page, linked = composer(path.parent, fiches, periode, reperes, provenance)
+    page, linked = composer(path.parent, fiches, periode, reperes, provenance, etats)
     with writing(path):
         write_whole(path, page)
         parutions.ecrire(path.parent, provenance)
@@ -51,9 +58,16 @@ def _section(racine: Path, has_parutions: bool) -> str:
     )
 
 
-def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, provenance: Provenance) -> tuple[str, int]:
+def composer(
+    racine: Path,
+    fiches: Path,
+    periode: str,
+    reperes: pd.DataFrame,
+    provenance: Provenance,
+    etats: Mapping[str, str] | None = None,
+) -> tuple[str, int]:
     """The HTML of the index of `racine`, and how many fiches it links to."""
-    made = _lignes(racine, fiches / periode, reperes, provenance)
+    made = _lignes(racine, fiches / periode, reperes, etats or {})
     groupes = [("France entière", "france", [made[FRANCE.cle]])] if FRANCE.cle in made else []
     for region in regions_par_nom():
         membres = [region, *(d for d in departements().values() if d.region_code == region.code)]
@@ -67,6 +81,7 @@ def composer(racine: Path, fiches: Path, periode: str, reperes: pd.DataFrame, pr
         .render(
             periode=periode,
             provenance=provenance,
+            marque=marque(),
             groupes=groupes,
             commun=_relatif(fiches / "commun", racine),
             has_parutions=has_parutions,
@@ -81,7 +96,7 @@ def _relatif(cible: Path, depuis: Path) -> str:
     return cible.relative_to(depuis).as_posix()
 
 
-def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame, origine: Provenance) -> dict[str, dict[str, Any]]:
+def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame, etats: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """One row per territory, by its key."""
     par_territoire: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for row in lignes(reperes):
@@ -105,17 +120,13 @@ def _lignes(racine: Path, fiches: Path, reperes: pd.DataFrame, origine: Provenan
             "ton": "excedent" if solde > 0 else "deficit" if solde < 0 else "neutre",
             "couverture": textes.taux(export),
             "etat": etat,
+            "perimee": "" if absent else etats.get(territoire.slug, ""),
             "sans_fiche": absent,
-            "html": None if absent else _lien(racine, fiches, territoire, "fiche.html", origine),
-            "pdf": None if absent else _lien(racine, fiches, territoire, "fiche.pdf", origine),
+            "html": None if absent else _lien(racine, fiches / territoire.slug / "fiche.html"),
+            "pdf": None if absent else _lien(racine, fiches / territoire.slug / "fiche.pdf"),
         }
     return made
 
 
-def _lien(racine: Path, fiches: Path, territoire: Territoire, nom: str, origine: Provenance) -> str | None:
-    """Address of a fiche, if it was made from the same archives as the figures that stand beside its name."""
-    fichier, manifeste = fiches / territoire.slug / nom, fiches / territoire.slug / "manifest.json"
-    if not fichier.is_file() or not manifeste.is_file():
-        return None
-    archives = {archive["sha256"] for archive in json.loads(manifeste.read_text(encoding="utf-8"))["archives"]}
-    return _relatif(fichier, racine) if archives == {archive.sha256 for archive in origine.archives} else None
+def _lien(racine: Path, fichier: Path) -> str | None:
+    return _relatif(fichier, racine) if fichier.is_file() and fichier.with_name("manifest.json").is_file() else None

@@ -21,13 +21,13 @@ import pandas as pd
 from pipeline.charts import REDUITS
 from pipeline.errors import RenderError
 from pipeline.fiche import page, pdf
+from pipeline.fiche.cellules import delier
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.provenance import LICENCE, versions
 from pipeline.marts import Lu
 from pipeline.outputs import writing
-from pipeline.spreadsheets import RULE, neutralised
 from pipeline.pertes import raison
-from pipeline.territoires import Territoire
+from pipeline.spreadsheets import RULE, neutralised
 
 # First columns of each data file, a contract with those who read them; the mart's other columns follow.
 COLONNES = {
@@ -75,14 +75,14 @@ def ecrire(fiche: Fiche, fiches: Path, figures: Path, logo: Path | None = None, 
                 imprimee = source.with_name(REDUITS[illustration.sujet])
                 dessinees.append(_figure(illustration.dossier, imprimee))
             svgs[illustration.fichier] = _lire(imprimee.with_suffix(".svg"))
+            dits = (delier(illustration.titre), illustration.source)
+            fichier = aside / "graphiques" / illustration.fichier
             if illustration.dossier == fiche.territoire.slug:
-                svg, png = svgs[illustration.fichier], _lire(source.with_suffix(".png"))
-                _poser(
-                    aside / "graphiques" / f"{illustration.sujet}.svg", signer_svg(svg, illustration.titre, illustration.source)
-                )
-                _poser(
-                    aside / "graphiques" / f"{illustration.sujet}.png", signer_png(png, illustration.titre, illustration.source)
-                )
+                _poser(fichier.with_suffix(".svg"), signer_svg(svgs[illustration.fichier], *dits))
+                _poser(fichier.with_suffix(".png"), signer_png(_lire(source.with_suffix(".png")), *dits))
+            else:
+                # A copy: the other's bundle may be made again of other data, and this one travels alone.
+                _poser(fichier.with_suffix(".svg"), signer_svg(_lire(source.with_suffix(".svg")), *dits, page.polices()))
         _poser(aside / "fiche.pdf", pdf.composer(fiche, svgs, logo))
         nom_logo = f"logo{logo.suffix.lower()}" if logo else None
         if logo and nom_logo:
@@ -141,10 +141,10 @@ def _colonnes(fiche: Fiche, nom: str, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(millesime=fiche.provenance.millesime, source=fiche.provenance.producteur)
 
 
-def signer_svg(svg: bytes, titre: str, source: str) -> bytes:
-    """The SVG with its title and its source inside, for a figure that leaves its fiche."""
+def signer_svg(svg: bytes, titre: str, source: str, *polices: str) -> bytes:
+    """The SVG with its title and its source inside, for a figure that leaves its fiche, and with `polices` if it stands in a page."""
     debut = svg.index(b">", svg.index(b"<svg")) + 1
-    return svg[:debut] + f"<title>{escape(titre)}</title><desc>{escape(source)}</desc>".encode() + svg[debut:]
+    return svg[:debut] + f"<title>{escape(titre)}</title><desc>{escape(source)}</desc>{''.join(polices)}".encode() + svg[debut:]
 
 
 def signer_png(png: bytes, titre: str, source: str) -> bytes:
@@ -194,16 +194,16 @@ def _chaine(fiche: Fiche, lus: Sequence[Lu], dessinees: list[dict[str, Any]]) ->
     }
 
 
-def _issu_de(chemin: str, territoire: Territoire, lus: Sequence[Lu]) -> list[str]:
+def _issu_de(chemin: str, fiche: Fiche, lus: Sequence[Lu]) -> list[str]:
     """What of the chain a file is made of: a figure, rows of marts, all of both for the fiche itself; nothing for a logo."""
     dossier, _, nom = chemin.rpartition("/")
     sujet = nom.rpartition(".")[0]
     if dossier == "graphiques":
-        return [f"{territoire.slug}/{sujet}"]
+        return [f"{one.dossier}/{one.sujet}" for one in fiche.illustrations if one.fichier == sujet]
     if dossier == "donnees":
         sujet = MART_DE.get(sujet, sujet.partition("-")[0])
         compared = sujet in DE_PLUSIEURS
-        read = [lu for lu in lus if lu.mart.endswith(f"_{sujet}") and (compared or lu.territoire == territoire.cle)]
+        read = [lu for lu in lus if lu.mart.endswith(f"_{sujet}") and (compared or lu.territoire == fiche.territoire.cle)]
         return [f"{lu.mart}/{lu.territoire}" for lu in read]
     return ["marts", "figures"] if sujet == "fiche" else []
 
@@ -242,6 +242,7 @@ def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[d
             for controle, constat in archive.admis
         ]
         + ([{"controle": "codes_are_known", "constat": provenance.codes_admis}] if provenance.codes_admis else []),
+        "fabrication": provenance.fabrication.manifeste(),
         "licence": LICENCE,
         "csv": RULE,
         "archives": [
@@ -264,7 +265,7 @@ def _manifeste(fiche: Fiche, dossier: Path, lus: Sequence[Lu], dessinees: list[d
                 "chemin": path.relative_to(dossier).as_posix(),
                 "taille": path.stat().st_size,
                 "sha256": _sha256(path.read_bytes()),
-                "issu_de": _issu_de(path.relative_to(dossier).as_posix(), territoire, lus),
+                "issu_de": _issu_de(path.relative_to(dossier).as_posix(), fiche, lus),
             }
             for path in files
         ],

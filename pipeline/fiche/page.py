@@ -2,9 +2,10 @@
 
 Add here: what the templates need to know. Keep out: looks (`templates/`), content (`contenu.py`).
 Pages work from the file system without a network. A page shows still pictures; where scripts run, plotly.js draws the
-same figures again, with their hover texts, in their place. A comparison's still picture is that of the other's bundle.
+same figures again, with their hover texts, in their place. The picture of a comparison is a copy of the bundle's own.
 """
 
+import base64
 import io
 from collections.abc import Mapping
 from functools import cache
@@ -17,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from pipeline.charts.texte import DOSSIER_POLICES
 from pipeline.fiche.cellules import baliser, delier
-from pipeline.fiche.contenu import Fiche, Illustration, Section, Tableau
+from pipeline.fiche.contenu import Fiche, Section, Tableau
 from pipeline.fiche.pdf import COULEURS
 from pipeline.outputs import put_whole, writing
 from pipeline.territoires import FRANCE
@@ -62,16 +63,10 @@ def composer(fiche: Fiche, specs: Mapping[str, str], tailles: Mapping[str, tuple
             # `<` would end the script element that holds the figure.
             specs={nom: spec.replace("<", "\\u003c") for nom, spec in specs.items()},
             tailles=tailles,
-            image=lambda b: _image(fiche, b),
+            dossier=territoire.slug,
             ancre_tableau=_ancre_tableau,
         )
     )
-
-
-def _image(fiche: Fiche, illustration: Illustration) -> str:
-    """Address of a figure's picture, without its extension."""
-    own = illustration.dossier == fiche.territoire.slug
-    return f"graphiques/{illustration.sujet}" if own else f"../{illustration.dossier}/graphiques/{illustration.sujet}"
 
 
 def _ancre_tableau(section: Section, tableau: Tableau) -> str:
@@ -93,6 +88,17 @@ def ecrire_commun(dossier: Path) -> None:
         put_whole(dossier / "polices" / "OFL.txt", (DOSSIER_POLICES / "LICENSE.txt").read_bytes())
         for face in GRAISSES:
             put_whole(dossier / "polices" / f"SourceSansPro-{face}.woff2", _woff2(face))
+
+
+@cache
+def polices() -> str:
+    """The style of a picture that stands in a page: its fonts, in itself, since it may load no other file."""
+    faces = (
+        f'@font-face {{ font-family: "Source Sans Pro"; font-weight: {GRAISSES[face]};'
+        f" src: url(data:font/woff2;base64,{base64.b64encode(_woff2(face)).decode()}); }}"
+        for face in ("Regular", "Bold")
+    )
+    return f"<style>{' '.join(faces)}</style>"
 
 
 @cache

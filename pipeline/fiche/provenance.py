@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 from pipeline.settings import ROOT
 from pipeline.typographie import INSECABLE, mois
@@ -41,6 +42,28 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Fabrication:
+    """What decides on the numbers of a fiche beside the level of its goods and the code: two that agree in it print the same.
+
+    `periode` and `comparaison` are the archives that stand for its quarters and for those a year before: (release_id, quarters).
+    """
+
+    sources: tuple[str, ...] = ()  # `exemple`, `dossier`, or the host that the archives came from
+    periode: tuple[tuple[str, str], ...] = ()
+    comparaison: tuple[tuple[str, str], ...] = ()
+    admis: tuple[str, ...] = ()  # checks that an operator let these archives fail
+
+    def manifeste(self) -> dict[str, Any]:
+        """As the manifest of a bundle has it."""
+        return {
+            "sources": list(self.sources),
+            "periode": dict(self.periode),
+            "comparaison": dict(self.comparaison),
+            "admis": list(self.admis),
+        }
+
+
+@dataclass(frozen=True)
 class Provenance:
     """All that a fiche was made from; `millesime` (AAAAMM) is the newest of its releases.
 
@@ -52,6 +75,7 @@ class Provenance:
     millesime: str
     archives: tuple[Archive, ...] = ()
     lues: tuple[Archive, ...] = ()
+    fabrication: Fabrication = Fabrication()
     est_anterieure: bool = False  # newer releases of these quarters are kept, and were left aside (`--vintage`)
     admises: tuple[Archive, ...] = ()  # of those that give this period or the year before, those with `admis`
     codes_admis: str = ""  # the shares of unknown codes, where they exceed the limit and the operator accepted them
@@ -90,6 +114,11 @@ class Provenance:
 def versions() -> dict[str, str]:
     """What a fiche was made with, the browser apart: Python, the libraries that decide on bytes, and this code."""
     return {"python": platform.python_version(), **{nom: version(nom) for nom in LOGICIELS}, "code": empreinte_du_code()}
+
+
+def marque() -> str:
+    """What a page beside the bundles, which has no manifest, says of what made it."""
+    return f"comex {empreinte_du_code()}"
 
 
 @cache

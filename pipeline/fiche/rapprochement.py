@@ -8,7 +8,7 @@ from pipeline.fiche.cellules import Ligne
 from pipeline.fiche.contenu import Colonne, Tableau
 from pipeline.fiche.contexte import lignes
 from pipeline.fiche.page import gabarits
-from pipeline.fiche.provenance import Provenance
+from pipeline.fiche.provenance import Provenance, marque
 from pipeline.fiche.textes import DEFINI, insecables, majuscule
 from pipeline.marts import Marts
 from pipeline.outputs import write_whole, writing
@@ -46,6 +46,7 @@ def composer(paths: Paths, marts: Marts, provenance: Provenance) -> str:
             periode=marts.periode,
             dossier=dossier,
             provenance=provenance,
+            marque=marque(),
             tableaux=tableaux,
             chapeau=insecables(confiance.CHAPEAU),
             presse=insecables(confiance.PRESSE),

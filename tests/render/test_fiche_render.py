@@ -17,10 +17,11 @@ from pipeline import charts
 from pipeline.charts import navigateur
 from pipeline.charts.render import Figure, render
 from pipeline.errors import RenderError
-from pipeline.fiche import lot, page, pdf
+from pipeline.fiche import etat, lot, page, pdf
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
 from pipeline.fiche.provenance import Provenance
+from pipeline.paths import Paths
 from pipeline.territoires import FRANCE, Territoire, departement, regions
 from pipeline.typographie import millions, montant, pct
 from tests.frames import classement, frames, publies, rapprochement
@@ -179,6 +180,7 @@ def test_a_logo_takes_its_place_and_a_bad_one_is_told(figures: Path, tmp_path: P
 def test_the_page_draws_its_figures_without_a_network(figures: Path, tmp_path: Path) -> None:
     page.ecrire_commun(tmp_path / "fiches" / "commun")
     folder = lot.ecrire(fiche(departement("94")), tmp_path / "fiches", figures)
+    etat.ecrire(Paths(tmp_path), {"2024": {"94-val-de-marne": "faite avant la révision de 2023", "33-gironde": "faite hier"}})
     browser = subprocess.run(
         [
             str(navigateur.trouver()),
@@ -199,5 +201,7 @@ def test_the_page_draws_its_figures_without_a_network(figures: Path, tmp_path: P
         pytest.skip("this browser does not print a page's content")
     assert dom.count('class="main-svg"') >= len(fiche(departement("94")).illustrations)
     assert '<img src="graphiques' not in dom
+    assert "n’est plus celle des données actuelles&nbsp;: elle a été faite avant la révision de 2023." in dom
+    assert "faite hier" not in dom
     assert "Share chart" not in dom
     assert dom.count('role="img" aria-label="Diagramme') >= 5

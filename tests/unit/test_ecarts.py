@@ -1,5 +1,6 @@
 """What differs between two copies of a bundle is found and named, whatever kind of file it is in."""
 
+import hashlib
 import json
 from io import BytesIO
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 from pypdf import PdfWriter
 
-from pipeline.fiche.ecarts import ecarts
+from pipeline.fiche import epreuve
+from pipeline.fiche.ecarts import comparer, ecarts
 
 HEAD = "pays_code,pays,import_eur,niveau\n"
 
@@ -93,6 +95,92 @@ def test_across_versions_words_count_and_tags_do_not(told) -> None:
     good = "<p class='a'>Total</p><p>12</p>"
     assert told("fiche.html", good.replace("'a'", "'b'"), good, octets=False) == []
     assert told("fiche.html", good.replace("12", "13"), good, octets=False) != []
+
+
+def test_across_versions_the_numbers_behind_the_words_count(told) -> None:
+    good = '<p><data value="12" data-cellule="a:b:c">12</data></p><img alt="Total 12"><a href="x">PNG</a>'
+    assert told("fiche.html", good.replace('<a href="x">PNG</a>', ""), good, octets=False) == []  # a link to another format
+    assert "value 13" in told("fiche.html", good.replace('"12"', '"13"'), good, octets=False)[0]
+    assert "alt Total 13" in told("fiche.html", good.replace("Total 12", "Total 13"), good, octets=False)[0]
+
+
+def test_across_versions_a_figure_may_look_otherwise_and_not_say_otherwise(told) -> None:
+    def page(data: int, text: str, colour: str) -> str:
+        spec = {"data": [{"y": [data]}], "layout": {"colour": colour, "annotations": [{"text": text}]}}
+        return f'<script type="application/json" id="a">{json.dumps(spec)}</script>'
+
+    assert told("fiche.html", page(1, "12 M€", "red"), page(1, "12 M€", "blue"), octets=False) == []
+    assert 'found « [[{"y": [2]' in told("fiche.html", page(2, "12 M€", "red"), page(1, "12 M€", "red"), octets=False)[0]
+    assert "13 M€" in told("fiche.html", page(1, "13 M€", "red"), page(1, "12 M€", "red"), octets=False)[0]
+
+
+def bundle(folder: Path, files: dict[str, str], **manifest: object) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    listed = [
+        {"chemin": name, "taille": len(text.encode()), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+        for name, text in files.items()
+    ]
+    (folder / "manifest.json").write_text(json.dumps({"fichiers": listed, "versions": {"code": "b"}} | manifest))
+    return folder
+
+
+def test_what_other_versions_left_uncompared_is_listed(tmp_path: Path) -> None:
+    again = {
+        "a.csv": "pays_code,valeur_eur,rang\nDE,5,1\n",
+        "graphiques/a.svg": "<svg><text>5</text></svg>",
+        "graphiques/b.svg": "<svg/>",
+    }
+    expected = bundle(tmp_path / "again", again, fabrication={"periode": {}}, titre="x")
+    older = {"a.csv": "pays_code,valeur_eur\nDE,5\n", "graphiques/a.svg": "<svg><g/><text>5</text></svg>"}
+    told = comparer(bundle(tmp_path / "old", older, versions={"code": "a"}, titre="x"), expected, octets=False)
+    assert told.differences == []
+    assert told.non_compares == {
+        "a.csv": "columns that it lacks (rang)",
+        "graphiques/a.svg": "the picture",
+        "graphiques/b.svg": "it is not in the bundle",
+        "manifest.json": "digests and keys that other versions write otherwise",
+    }
+    forged = comparer(
+        bundle(tmp_path / "old", older | {"a.csv": "pays_code,valeur_eur\nDE,6\n"}, titre="x"), expected, octets=False
+    )
+    assert forged.differences == ["a.csv, line 2 (), column valeur_eur: found 6, expected 5"]
+    same = comparer(
+        bundle(tmp_path / "same", again, fabrication={"periode": {}}, titre="x", versions={"code": "a"}), expected, octets=False
+    )
+    assert (same.differences, same.non_compares) == ([], {})
+
+
+def test_a_name_and_a_cell_cannot_break_their_line(tmp_path: Path) -> None:
+    expected = bundle(tmp_path / "again", {"a.csv": "pays,valeur_eur\nDE,5\n"})
+    found = bundle(tmp_path / "found", {"a.csv": 'pays,valeur_eur\n"DE\n\x1b[2Jholds",5\n', "b\nholds": "\u202e"})
+    told = comparer(found, expected).differences
+    assert not any(set(line) & set("\n\x1b\u202e") for line in told)
+    assert told[1].startswith("b\\u000aholds: no such file")
+    assert "column pays: found DE\\u000a\\u001b[2Jholds, expected DE" in told[0]
+
+
+@pytest.mark.parametrize("content", ["<" * 300_000, "<p>" * 100_000, "<p>x</p>" * 40_000, "<p>x</p>y" * 40_000])
+@pytest.mark.parametrize("octets", [True, False])
+def test_a_page_made_to_be_slow_is_told_at_its_first_difference(told, content: str, octets: bool) -> None:
+    good = "".join(f"<p>x</p>{n}" for n in range(30_000))
+    assert told("fiche.html", content, good, octets=octets)[0].startswith("fiche.html, found «")
+
+
+def test_a_file_that_keeps_its_reader_busy_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that doubles what it draws forty times over, and one that is merely slow."""
+    doubled = "".join(f'<g id="g{n}"><use href="#g{n - 1}"/><use href="#g{n - 1}"/></g>' for n in range(1, 41))
+    head = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect id="g0" width="1" height="1"/>'
+    logo = tmp_path / "logo.svg"
+    logo.write_text(f"{head}</svg>")
+    epreuve.eprouver_logo(logo)
+    logo.write_text(f'{head}<defs>{doubled}</defs><use href="#g40"/></svg>')
+    with pytest.raises(ValueError, match="failed to parse SVG|took more than"):
+        epreuve.eprouver_logo(logo)
+    monkeypatch.setattr(epreuve, "SECONDES", 0.01)  # less than any process takes to start
+    with pytest.raises(ValueError, match=r"reading it took more than 0\.01 seconds"):
+        epreuve.eprouver_logo(logo)
 
 
 def test_a_broken_pdf_is_told(told) -> None:

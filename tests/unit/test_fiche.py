@@ -472,7 +472,8 @@ def test_a_bundle_holds_its_contract(figures: Path, tmp_path: Path) -> None:
     expected = {"fiche.pdf", "fiche.html", "manifest.json", "donnees/reperes.csv"}
     expected |= {f"donnees/{nom}.csv" for nom in ("specificites", "fiabilite", "rapprochement", "publies")}
     expected |= {f"graphiques/{sujet}.{kind}" for sujet in charts.SUJETS for kind in ("svg", "png")}
-    assert set(files) == expected | {f"donnees/{sujet}.csv" for sujet in charts.SUJETS}
+    copies = {f"graphiques/{niveau}-flux-{flux}.svg" for niveau in ("region", "france") for flux in ("export", "import")}
+    assert set(files) == expected | copies | {f"donnees/{sujet}.csv" for sujet in charts.SUJETS}
     manifest = json.loads(files["manifest.json"])
     assert manifest["est_exemple"] is True and manifest["archives"][0]["sha256"] == ARCHIVES[0].sha256
     assert {entry["chemin"]: entry["sha256"] for entry in manifest["fichiers"]} == {
@@ -482,6 +483,15 @@ def test_a_bundle_holds_its_contract(figures: Path, tmp_path: Path) -> None:
         if name != "fiche.pdf":  # replaced here; the real one is read in tests/render
             assert "onnées d’exemple".encode() in body, name
     assert b"<title>" in files["graphiques/balance.svg"]
+    # The pictures of others are copies of this run, which stand in a page with fonts of their own.
+    made_of = {entry["chemin"]: entry["issu_de"] for entry in manifest["fichiers"]}
+    assert made_of["graphiques/france-flux-import.svg"] == ["france/flux-import"]
+    assert made_of["graphiques/region-flux-export.svg"] == ["region-11-ile-de-france/flux-export"]
+    for name in copies:
+        copy = files[name].decode()
+        assert copy.count("url(data:font/woff2;base64,") == 2 and len(copy) < 60_000
+        assert "../" not in copy and not re.search("[\ue000-\ue003]", copy.partition("</title>")[0])
+    assert "url(data:" not in files["graphiques/balance.svg"].decode()
 
 
 def test_data_files_keep_their_columns(figures: Path, tmp_path: Path) -> None:
@@ -587,7 +597,8 @@ def test_the_page_says_the_same_and_shows_its_own_figures(figures: Path, tmp_pat
         escaped = text.replace("&", "&amp;").replace("<", "&lt;")
         assert escaped in unbound, text
     assert html.count('<div class="dessin"') == len(made.illustrations)
-    assert 'src="graphiques/balance.png"' in html and 'src="../france/graphiques/flux-export.png"' in html
+    assert 'src="graphiques/balance.png"' in html and 'src="graphiques/france-flux-export.svg"' in html
+    assert not re.search(r'(src|href)="\.\./[^"]*graphiques', html)  # another bundle may be made again of other data
     assert html.count("<script type=") == len(made.illustrations)
     assert not re.search(r'(src|href)="(https?:)?//(?!(lekiosque|www|anct))', html)
     assert "http" not in "".join(re.findall(r"<(?:script|link|img)[^>]*>", html))
@@ -613,18 +624,19 @@ def test_shared_files_are_written_once(tmp_path: Path) -> None:
 
 def test_the_index_lists_everyone_and_links_what_is_there(tmp_path: Path) -> None:
     fiches = tmp_path / "fiches"
-    # The bundle of Gironde was made from other archives than the figures of the page: it is not linked.
-    for slug, archives in (("94-val-de-marne", EXEMPLE.archives), ("33-gironde", ())):
+    for slug in ("94-val-de-marne", "33-gironde"):
         (fiches / "2024" / slug).mkdir(parents=True)
-        for name in ("fiche.html", "fiche.pdf"):
+        for name in ("fiche.html", "fiche.pdf", "manifest.json"):
             (fiches / "2024" / slug / name).write_text("x")
-        listed = [{"sha256": archive.sha256} for archive in archives]
-        (fiches / "2024" / slug / "manifest.json").write_text(json.dumps({"archives": listed}))
+    (fiches / "2024" / "48-lozere").mkdir()
     reperes = pd.concat([portrait(territoire).frames["reperes"] for territoire in tous()], ignore_index=True)
-    assert index.ecrire(tmp_path / "index.html", fiches, "2024", reperes, EXEMPLE) == 1
+    etats = {"33-gironde": "faite avant la révision de 2023", "48-lozere": "n’est pas là"}
+    assert index.ecrire(tmp_path / "index.html", fiches, "2024", reperes, EXEMPLE, etats) == 2
     html = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert html.count('<tr class="') == len(tous())
-    assert html.count("fiche.html") == html.count("fiche.pdf") == 1
+    assert html.count("fiche.html") == html.count("fiche.pdf") == 2
+    assert 'Gironde</a> (33)<span class="perimee">faite avant la révision de 2023</span></th>' in html
+    assert html.count("perimee") == 1
     assert 'href="fiches/2024/94-val-de-marne/fiche.html">Val-de-Marne</a> (94)' in html
     assert "Données d’exemple" in html
     assert [html.index(f'id="{regions()[code].slug}"') for code in ("84", "76", "93")] == sorted(

@@ -1,3 +1,21 @@
+// Says of a fiche that it is not of the last run, where `etat.js`, beside the bundles, says so.
+(() => {
+  if (!document.currentScript.getAttribute("src").startsWith("../../commun/")) return;
+  const etat = document.createElement("script");
+  etat.src = "../../etat.js";
+  etat.onload = () => {
+    const [periode, dossier] = decodeURIComponent(location.pathname).split("/").slice(-3, -1);
+    const faite = window.comexEtats?.[periode]?.[dossier];
+    if (!faite) return;
+    const avis = document.createElement("p");
+    avis.className = "perimee";
+    avis.setAttribute("role", "note");
+    avis.textContent = `Cette fiche n’est plus celle des données actuelles\u00a0: elle a été ${faite}. Ses fichiers, PDF compris, sont du même état et ne peuvent pas le dire. Les chiffres actuels sont dans la liste de toutes les fiches.`;
+    document.querySelector("main").prepend(avis);
+  };
+  document.head.append(etat);
+})();
+
 // Shows the cell that a number comes from, where the pointer rests on it.
 document.addEventListener("pointerover", evenement => {
   const nombre = evenement.target.closest("data");
