@@ -278,7 +278,9 @@ class Marts:
         extra = ["departements_manquants", "manquant_pct"] if rule == "perte_forte" else []
         rows = [
             row | {"raisons": ", ".join(reasons.get((row["niveau"], row["code"], row["flux"]), []))}
-            for row in found.filter([*columns, *extra]).to_dict("records")
+            for row in found.sort_values("perte_pct", ascending=False, kind="stable")
+            .filter([*columns, *extra])
+            .to_dict("records")
         ]
         names = [f"{row['nom']} ({row['code']}), {row['flux']}" for row in rows]
         what = "flows are incomplete, and marked so" if rule == "perte_forte" else "flows have no data, which is not zero"

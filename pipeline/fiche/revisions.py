@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.fiche.page import gabarits
 from pipeline.fiche.provenance import MENTION_EXEMPLE
-from pipeline.typographie import INSECABLE, compte, de_mois, liste, millions, mois, nombre, pct, periode, trimestres
+from pipeline.typographie import INDISPONIBLE, INSECABLE, compte, de_mois, liste, millions, mois, nombre, pct, periode, trimestres
 
 FLUX = {"export": "Exportations", "import": "Importations"}
 NIVEAUX = (("france", "France"), ("region", "régions"), ("departement", "départements"))
@@ -157,9 +157,9 @@ def _totaux(rapport: Ligne) -> list[tuple[str, str, list[dict[str, Any]]]]:
 def _total(row: Ligne) -> dict[str, Any]:
     return {
         "nom": _nom(row),
-        "avant": millions(row["valeur_avant_eur"]),
-        "apres": millions(row["valeur_eur"]),
-        "revision": millions(row["revision_eur"], signe=True) if row["revision_eur"] else "inchangé",
+        "avant": _montant(row["valeur_avant_eur"]),
+        "apres": _montant(row["valeur_eur"]),
+        "revision": _ecart(row),
         "part": _part(row["revision_pct"]) if row["revision_eur"] else "",
         "part_france": _fleche(
             *(pct(row[nom], 2) if row[nom] is not None else "" for nom in ("part_france_avant_pct", "part_france_pct"))
@@ -167,6 +167,17 @@ def _total(row: Ligne) -> dict[str, Any]:
         "rang": _fleche(*(_ordinal(row[nom]) for nom in ("rang_avant", "rang"))),
         "est_forte": row["est_forte"],
     }
+
+
+def _montant(valeur: int | None) -> str:
+    """An amount; data that are missing on a side are no zero."""
+    return INDISPONIBLE if valeur is None else millions(valeur)
+
+
+def _ecart(row: Ligne) -> str:
+    if (row["valeur_avant_eur"] is None) != (row["valeur_eur"] is None):
+        return INDISPONIBLE
+    return millions(row["revision_eur"], signe=True) if row["revision_eur"] else "inchangé"
 
 
 def _soldes(rapport: Ligne) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from pypdf import PdfReader
 from pipeline.fiche import bind, cellules, index, lot, page, pdf, rapprochement
 from pipeline.fiche.contenu import Fiche
 from pipeline.paths import Paths
+from pipeline.settings import Settings
 from pipeline.territoires import Territoire, departement, tous
 from pipeline.typographie import INSECABLE, nombre, pct
 from tests.archives import Warehouse
@@ -88,7 +89,8 @@ def read(html: str) -> Visible:
 @pytest.fixture(scope="module")
 def fiches(warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> dict[Territoire, Fiche]:
     origin = bind.provenance(warehouse.releases, warehouse.marts)
-    binder = bind.Binder(warehouse.paths.marts, warehouse.periode, origin, "A129", None, warehouse.paths)
+    settings = Settings(home=warehouse.paths.home, source="example")
+    binder = bind.Binder(warehouse.paths.marts, warehouse.periode, origin, settings, warehouse.paths)
     return {territoire: binder.fiche(territoire) for territoire in tous()}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline import pertes
+from pipeline.fiche import revisions
 from pipeline.typographie import INSECABLE
 
 
@@ -50,3 +51,16 @@ def test_the_state_of_a_territory_in_a_list() -> None:
     assert pertes.etat([ligne(departements_manquants="48"), ligne("import")]) == "sans la Lozère"
     assert pertes.etat([ligne(departements_manquants="48 974 976"), ligne("import")]) == f"sans 3{INSECABLE}départements"
     assert pertes.etat([ligne(), ligne("import")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("avant", "apres", "ecart", "attendu"),
+    [(5, None, None, ("5\u00a0€", "n.\u00a0d.", "n.\u00a0d.")), (None, None, None, ("n.\u00a0d.", "n.\u00a0d.", "inchangé"))],
+)
+def test_a_comparison_prints_no_zero_for_data_that_are_missing(
+    avant: int | None, apres: int | None, ecart: int | None, attendu: tuple[str, ...]
+) -> None:
+    row = {"niveau": "departement", "code": "48", "nom": "Lozère", "valeur_avant_eur": avant, "valeur_eur": apres}
+    row |= {"revision_eur": ecart, "revision_pct": None, "part_france_avant_pct": 1.0, "part_france_pct": None}
+    told = revisions._total(row | {"rang_avant": 3, "rang": None, "est_forte": True})
+    assert (told["avant"], told["apres"], told["revision"]) == attendu

@@ -56,7 +56,8 @@ select
     valeur_eur - valeur_avant_eur as revision_eur,
     100.0 * revision_eur / nullif(valeur_avant_eur, 0) as revision_pct,
     -- A year is revised by about 0,5 % as a rule (`revision_pct` in dbt_project.yml): twice as much stands out.
-    coalesce(abs(revision_pct) > 1, revision_eur != 0) as est_forte,
+    -- So do data that are missing on one side.
+    coalesce(abs(revision_pct) > 1, revision_eur != 0, (valeur_avant_eur is null) != (valeur_eur is null)) as est_forte,
     part_france_avant_pct,
     part_france_pct,
     rang_avant,
