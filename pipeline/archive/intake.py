@@ -1,6 +1,6 @@
 """What a source offers comes into the archive: fetched when it changed, judged down to its rows, kept, compared with what stood.
 
-Add here: what an operator must be told of an arrival. Keep out: verdicts (`inspect.py`, `rows.py`), how bytes travel
+Add here: what an operator must be told of an arrival. Keep out: verdicts (`inspect.py`, `labels.py`, `rows.py`, `vintage.py`), how bytes travel
 (`fetch.py`) and lie on the disk (`store.py`).
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.archive import compare, drift, rapport, rows, store, tables
+from pipeline.archive import compare, drift, labels, rapport, rivals, rows, store, tables, vintage
 from pipeline.archive.drift import Drift
 from pipeline.archive.fetch import WITHDRAWN, Offer, Validators
 from pipeline.archive.inspect import UNDATED, Received, digest, inspect
@@ -29,6 +29,8 @@ BLOCKING = {
     "has_ten_fields": "Every row has ten fields.",
     **{name: f"Every row has {expected}." for name, (_, expected, _) in rows.VERDICTS.items()},
     "has_no_header": "No row is a header.",
+    **labels.VERDICTS,
+    vintage.POSSIBLE: "No release has a vintage later than the clock, or than the last of its rolling quarters allows.",
     drift.ROWS: "Each quarter has about as many rows as the former release gave it (COMEX_ECART_LIGNES_MAX_PCT).",
     "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
 }
@@ -48,6 +50,10 @@ class Taken:
     withdrawn: dict[str, tuple[str, bool]] = field(default_factory=dict)  # origin → since when, and whether that is new
     drifted: list[ComexError] = field(default_factory=list)  # arrivals that were kept, and differ from the former ones
 
+    def rivals(self, releases: Iterable[tables.Release], tables_folder: Path) -> list[ComexError]:
+        """Pairs of archives of one vintage and flow that do not agree, where one of them stands."""
+        return rivals.told(self.kept, self.folder, tables_folder, releases)
+
     def told_all(self, releases: Iterable[tables.Release]) -> list[ComexError]:
         """What does not stop a run and has to be told: the source's notices, and what left it."""
         notice = _withdrawn_notice(self, releases)
@@ -58,7 +64,8 @@ def take(settings: Settings, paths: Paths) -> Taken:
     """What the settings' source has, in the archive; the source is not asked when the vintage asked for is kept."""
     folder = paths.raw / source_id(settings)
     if settings.vintage and any(entry["vintage"] == settings.vintage for entry in store.entries(folder)):
-        return Taken(store.kept(folder), settings.source, folder, "archives served from the store; the source was not asked")
+        kept = _readable(folder, paths.raw_tables)
+        return Taken(kept, settings.source, folder, "archives served from the store; the source was not asked")
     return take_in(open_source(settings, paths), folder, paths, settings.ecart_lignes_max_pct)
 
 
@@ -91,7 +98,7 @@ def take_in(source: Source, folder: Path, paths: Paths, rows_limit_pct: float = 
     if refused:
         raise _all_told(refused)
     withdrawn = store.note_withdrawn(folder, gone | _missing(source, folder))
-    kept = store.kept(folder)
+    kept = _readable(folder, paths.raw_tables)
     with writing(folder):
         comparisons = compare.write_missing(kept, folder / "comparaisons", tables_folder)
     lines = [comparison.line for comparison in comparisons]
@@ -116,10 +123,13 @@ def _take_one(
             return None, None
         path = fetched.path
         received = _receive(path, offer)
+        vintage.refuse_impossible(received, offer.origin, [])
+        labels.read(received.path, received.contents)
         with writing(folder):
             facts = rows.extract(received, paths.raw_tables)
         if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
             received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
+        vintage.refuse_impossible(received, offer.origin, facts["trimestres"].split())
         is_new = last is None or last["hash"] != f"sha256:{received.sha256}"
         quarters = facts["par_trimestre"]
         before = drift.standing(received, folder, paths.raw_tables) if is_new else {}
@@ -137,10 +147,37 @@ def _take_one(
         report = rapport.chemin(paths.rapports, recu)
         with writing(paths.rapports):
             rapport.ecrire(report, recu, [error], bloque=True, en_place=before, periodes=paths.periodes())
-        raise _told_of(error, report) from error
+        told = _told_of(error, report)
+        raise (_removable(told, folder, received.id) if received and _is_kept(folder, received) else told) from error
     finally:
         if offer.path is None and path:
             path.unlink(missing_ok=True)
+
+
+def _readable(folder: Path, tables_folder: Path) -> list[Kept]:
+    """All that is kept under `folder`, judged again: what an older version let in is told with the command that takes it out."""
+    kept = store.kept(folder)
+    for each in kept:
+        try:
+            vintage.refuse_impossible(each, each.origin, [])
+            labels.read(each.path, each.contents)
+            with writing(folder):
+                rows.extract(each, tables_folder)
+        except ReleaseError as error:
+            raise _removable(error, folder, each.id) from error
+    return kept
+
+
+def _is_kept(folder: Path, received: Received) -> bool:
+    return any(entry["hash"] == f"sha256:{received.sha256}" for entry in store.entries(folder))
+
+
+def _removable(error: ComexError, folder: Path, release_id: str) -> ComexError:
+    """The same error about an archive that is kept already, with the command that takes it out."""
+    remedy = f"it is kept, from before this was checked; take it out: {store.removal(folder, release_id)}; then {error.remedy}"
+    return type(error)(
+        error.expected_found, where=error.where, cause=error.cause, remedy=remedy, check=error.check, facts=error.facts
+    )
 
 
 def _reported(received: Received, offer: Offer, changes: list[Drift], before: drift.Before, paths: Paths) -> ComexError | None:

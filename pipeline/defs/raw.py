@@ -55,6 +55,7 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
         yield result(name, ECHANGES, "")
     yield result(controles.COUNTED, ECHANGES, tables.counted_all_the_same(releases) or "")
     yield result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
+    yield result(controles.AGREE, ARCHIVES, "\n".join(map(str, taken.rivals(releases, paths.raw_tables))))
     yield result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))
     read = dg.DataVersion("-".join(release.release_id for release in releases))
     facts = {
