@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import memory, territoires
-from pipeline.archive import tables
+from pipeline.archive import tables, upkeep
 from pipeline.errors import ComexError, DataError, OutputError, SettingError
 from pipeline.marts import Marts
 from pipeline.outputs import ensure_room, hold, writing
 from pipeline.paths import Paths
 from pipeline.settings import ROOT, Settings
+from pipeline.sources import source_id
 from pipeline.typographie import millions, nombre
 
 if TYPE_CHECKING:
@@ -119,6 +120,63 @@ def diff(
 Host = Annotated[str, typer.Option(help="Address that the UI listens on; another than loopback only inside a container.")]
 Port = Annotated[int, typer.Option(help="Port of the UI; 0 takes a free one.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be launched or changed; also COMEX_UI_READ_ONLY.")]
+archive_app = typer.Typer(no_args_is_help=True, help="The kept archives: list them, check their bytes, take one out.")
+app.add_typer(archive_app, name="archive")
+_SOURCE = Annotated[str | None, typer.Option("--source", help="Of one source only, as for build. Default: of all.")]
+_HOME = Annotated[Path | None, typer.Option("--home", help="Folder of the outputs; default COMEX_HOME, else assets_out.")]
+
+
+@archive_app.command(name="list")
+def archive_list(source: _SOURCE = None, home: _HOME = None) -> None:
+    """What is kept: id, vintage, flow, quarters, arrival, size, name; origin, and the quarters that it stands for."""
+    with _told():
+        _, shelves = _shelves(source, home)
+        for shelf in shelves:
+            sys.stdout.write("\n".join(upkeep.listed(shelf)) + "\n")
+    if not shelves:
+        sys.stdout.write("no archive is kept here\n")
+
+
+@archive_app.command(name="check")
+def archive_check(source: _SOURCE = None, home: _HOME = None) -> None:
+    """Read every byte that is kept: sha256 of each archive, CRC of each member. Exit code 1 if something does not hold."""
+    problems = 0
+    with _told():
+        for shelf in _shelves(source, home)[1]:
+            lines = upkeep.check(shelf)
+            problems += len(lines)
+            sys.stdout.write("\n".join([f"{shelf.folder.name}: {len(shelf.entries)} archives read", *lines]) + "\n")
+    sys.stdout.write(f"{problems} problems\n" if problems else "all is whole\n")
+    raise typer.Exit(1 if problems else 0)
+
+
+@archive_app.command(name="remove")
+def archive_remove(
+    archive: Annotated[str, typer.Argument(metavar="ID", help="As `comex archive list` shows it: an id, or the start of one.")],
+    source: _SOURCE = None,
+    home: _HOME = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take an archive out: its entry in the log, its file, and what was made of it. The log says that it was there."""
+    with _told():
+        paths, shelves = _shelves(source, home)
+        shelf, entries = upkeep.chosen(shelves, archive)
+        for entry in entries:
+            sys.stdout.write(
+                f"{upkeep.release_id(entry)}  {entry['vintage']}  {entry['title']}  from {entry['sources'][0]['title']}\n"
+            )
+        if not yes:
+            typer.confirm("Take this out of the archive?", abort=True)
+        sys.stdout.write("\n".join(upkeep.remove(shelf, entries, paths)) + "\n")
+
+
+def _shelves(source: str | None, home: Path | None) -> tuple[Paths, list[upkeep.Shelf]]:
+    given = {name: value for name, value in (("source", source), ("home", home)) if value is not None}
+    settings = Settings(**given)
+    paths = Paths(settings.home)
+    if source is None or (paths.raw / source / "datapackage.json").exists():  # the name of its folder, as `list` shows it
+        return paths, upkeep.shelves(paths, source)
+    return paths, upkeep.shelves(paths, source_id(settings))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pipeline.archive.intake import BLOCKING
 from pipeline.archive.rapport import TEXTES
+from pipeline.archive.rivals import AGREE as RIVALS
 from pipeline.charts import SUJETS
 from pipeline.marts import CONTROLES
 
@@ -132,6 +133,12 @@ def python() -> list[Controle]:
             "raw/archives",
             "What was once on offer still is, and the source told all.",
             "Ce que la source a un jour proposé y est encore, et la source a tout dit.",
+        ),
+        warn(
+            RIVALS,
+            "raw/archives",
+            "No two archives on offer for one vintage and flow differ; where some do, the last that arrived stands.",
+            "Deux archives d’un même millésime et d’un même flux ne se contredisent pas. Sinon, la dernière arrivée vaut.",
         ),
         warn(
             DRIFT,

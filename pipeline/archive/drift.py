@@ -57,7 +57,7 @@ def _lost_quarters(received: Received, now: set[str], alike: list[Kept], folder:
     """Quarters of the last release of this kind (and year) that are gone; a rolling one drops its oldest by its nature."""
     if not alike:
         return []
-    entry = store.entries(folder)[alike[-1].rang - 1]
+    entry = next(entry for entry in store.entries(folder) if entry["rang"] == alike[-1].rang)
     lost = sorted(q for q in entry.get("quarters", []) if q not in now and (_year(received) or q > min(now)))
     return [Drift("no_quarter_disappears", {"archive": alike[-1].name, "trimestres": lost})] if lost else []
 
@@ -90,7 +90,7 @@ def _shape(name: str | None) -> str | None:
 
 
 def _encodings(received: Received) -> dict[str, str]:
-    """The encoding of each label file, as `inspect.read_labels` finds it."""
+    """The encoding of each label file, as `labels.read` finds it."""
     found = {}
     with zipfile.ZipFile(received.path) as archive:
         for member, kind in received.contents.label_members.items():

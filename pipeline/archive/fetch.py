@@ -44,11 +44,15 @@ WITHDRAWN = "release_is_still_published"  # the check that an archive fails whos
 
 @dataclass(frozen=True)
 class Offer:
-    """One archive on offer: published as `name` at `origin`, its bytes at `path`, or to be downloaded when None."""
+    """One archive on offer: published as `name` at `origin`, its bytes at `path`, or to be downloaded when None.
+
+    `saved_at`: when the bytes came to where they are (seconds since 1970), where the source knows.
+    """
 
     name: str
     origin: str
     path: Path | None = None
+    saved_at: float | None = None
 
 
 @dataclass(frozen=True)

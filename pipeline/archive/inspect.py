@@ -1,10 +1,9 @@
 """Is this archive what it claims to be? Pure verdicts on a ZIP and its members; nothing is written.
 
 Add here: one more thing that a customs archive must satisfy before its rows are read. Keep out: verdicts on rows
-(`rows.py`), meanings of codes (dbt).
+(`rows.py`) and on label files (`labels.py`), meanings of codes (dbt).
 """
 
-import csv
 import hashlib
 import io
 import json
@@ -120,26 +119,6 @@ def inspect(path: Path, name: str | None = None, origin: str = "") -> Contents:
     member = _data_member(members, path, name)
     labels = {i.filename: m.group(2).upper() for i in members if (m := LABEL_MEMBER.search(i.filename))}
     return Contents(member, labels, _flux(member), _vintage(name, member, origin, members), comment.startswith(EXAMPLE_MARK))
-
-
-def read_labels(path: Path, contents: Contents) -> list[tuple[str, str, str, str, str]]:
-    """All rows of the label members: (nomenclature, code, label, first month, last month).
-
-    The files come as UTF-8 with or without BOM or as Windows-1252, whatever the readme says.
-    """
-    rows = []
-    with zipfile.ZipFile(path) as archive:
-        for member, nomenclature in sorted(contents.label_members.items(), key=lambda each: each[::-1]):
-            payload = archive.read(member)
-            try:
-                text = payload.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                text = payload.decode("cp1252", "replace")
-            for row in csv.reader(io.StringIO(text, newline=""), delimiter=";"):
-                if len(row) >= 2:  # a table without dates of validity is in force
-                    code, label, debut, fin = (field.strip() for field in (*row, "", "")[:4])
-                    rows.append((nomenclature, code, label.replace(" | ", " ; "), debut or "190001", fin or "999912"))
-    return rows
 
 
 def web_page(name: str, start: bytes, *, where: str) -> ReleaseError:

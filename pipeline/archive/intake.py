@@ -1,7 +1,7 @@
 """What a source offers comes into the archive: fetched when it changed, judged down to its rows, kept, compared with what stood.
 
-Add here: what an operator must be told of an arrival. Keep out: verdicts (`inspect.py`, `rows.py`, `agreement.py`,
-`plausibility.py`), how bytes travel (`fetch.py`) and lie on the disk (`store.py`).
+Add here: what an operator must be told of an arrival. Keep out: verdicts (`inspect.py`, `labels.py`, `rows.py`, `agreement.py`,
+`vintage.py`, `plausibility.py`), how bytes travel (`fetch.py`) and lie on the disk (`store.py`).
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive import agreement, compare, drift, plausibility, rapport, rows, store, tables
+from pipeline.archive import agreement, compare, drift, labels, plausibility, rapport, rivals, rows, store, tables, vintage
 from pipeline.archive.drift import Drift
 from pipeline.archive.fetch import WITHDRAWN, Offer, Validators
 from pipeline.archive.inspect import UNDATED, Received, digest, inspect, refuse_other_names
@@ -33,6 +33,8 @@ BLOCKING = {
     **{name: f"Every row has {expected}." for name, (_, expected) in rows.VERDICTS.items()},
     "has_no_header": "No row is a header.",
     **agreement.VERDICTS,
+    **labels.VERDICTS,
+    vintage.POSSIBLE: "No release has a vintage later than the clock, or than the last of its rolling quarters allows.",
     "values_are_published": "Rows have a value, but for a share (COMEX_QUARANTAINE_MAX_PCT) where a marker suppresses it.",
     **{name: sentence for name, (sentence, _) in plausibility.CHECKS.items()},
     "a_whole_period_is_present": "Four quarters of both flows are there for the period to draw.",
@@ -53,6 +55,10 @@ class Taken:
     withdrawn: dict[str, tuple[str, bool]] = field(default_factory=dict)  # origin → since when, and whether that is new
     drifted: list[ComexError] = field(default_factory=list)  # arrivals that were kept, and differ from the former ones
 
+    def rivals(self, releases: Iterable[tables.Release], tables_folder: Path) -> list[ComexError]:
+        """Pairs of archives of one vintage and flow that do not agree, where one of them stands."""
+        return rivals.told(self.kept, self.folder, tables_folder, releases)
+
     def told_all(self, releases: Iterable[tables.Release]) -> list[ComexError]:
         """What does not stop a run and has to be told: the source's notices, and what left it."""
         notice = _withdrawn_notice(self, releases)
@@ -63,7 +69,8 @@ def take(settings: Settings, paths: Paths) -> Taken:
     """What the settings' source has, in the archive; the source is not asked when the vintage asked for is kept."""
     folder = paths.raw / source_id(settings)
     if settings.vintage and any(entry["vintage"] == settings.vintage for entry in store.entries(folder)):
-        return Taken(store.kept(folder), settings.source, folder, "archives served from the store; the source was not asked")
+        kept = _readable(folder, paths.raw_tables)
+        return Taken(kept, settings.source, folder, "archives served from the store; the source was not asked")
     allowed = plausibility.Allowed(settings.ecart_lignes_max_pct, settings.quarantaine_max_pct, settings.accepted)
     return take_in(open_source(settings, paths), folder, paths, allowed)
 
@@ -97,7 +104,7 @@ def take_in(source: Source, folder: Path, paths: Paths, allowed: plausibility.Al
     if refused:
         raise _all_told(refused)
     withdrawn = store.note_withdrawn(folder, gone | _missing(source, folder))
-    kept = store.kept(folder)
+    kept = _readable(folder, paths.raw_tables)
     with writing(folder):
         comparisons = compare.write_missing(kept, folder / "comparaisons", tables_folder)
     lines = [comparison.line for comparison in comparisons]
@@ -122,10 +129,13 @@ def _take_one(
             return None, None
         path = fetched.path
         received = _receive(path, offer)
+        vintage.refuse_impossible(received, offer.origin, [])
+        labels.read(received.path, received.contents)
         with writing(folder):
             facts = rows.extract(received, paths.raw_tables)
         if received.contents.vintage == UNDATED:  # then a release is as old as the quarters it holds
             received = replace(received, contents=replace(received.contents, vintage=facts["vintage"]))
+        vintage.refuse_impossible(received, offer.origin, facts["trimestres"].split())
         is_new = last is None or last["hash"] != f"sha256:{received.sha256}"
         quarters = facts["par_trimestre"]
         before = drift.standing(received, folder, paths.raw_tables) if is_new else {}
@@ -148,7 +158,8 @@ def _take_one(
             rapport.ecrire(
                 report, recu, plausibility.drifts(error) or [error], bloque=True, en_place=before, periodes=paths.periodes()
             )
-        raise _told_of(error, report) from error
+        told = _told_of(error, report)
+        raise (_removable(told, folder, received.id) if received and _is_kept(folder, received) else told) from error
     finally:
         if offer.path is None and path:
             path.unlink(missing_ok=True)
@@ -170,6 +181,32 @@ def _already_accepted(received: Received, folder: Path) -> dict[str, str] | None
     """What was accepted of these bytes when they first arrived; None for bytes that were never judged."""
     same = [entry for entry in store.entries(folder) if entry["hash"] == f"sha256:{received.sha256}"]
     return same[-1].get("accepted", {}) if same else None
+
+
+def _readable(folder: Path, tables_folder: Path) -> list[Kept]:
+    """All that is kept under `folder`, judged again: what an older version let in is told with the command that takes it out."""
+    kept = store.kept(folder)
+    for each in kept:
+        try:
+            vintage.refuse_impossible(each, each.origin, [])
+            labels.read(each.path, each.contents)
+            with writing(folder):
+                rows.extract(each, tables_folder)
+        except ReleaseError as error:
+            raise _removable(error, folder, each.id) from error
+    return kept
+
+
+def _is_kept(folder: Path, received: Received) -> bool:
+    return any(entry["hash"] == f"sha256:{received.sha256}" for entry in store.entries(folder))
+
+
+def _removable(error: ComexError, folder: Path, release_id: str) -> ComexError:
+    """The same error about an archive that is kept already, with the command that takes it out."""
+    remedy = f"it is kept, from before this was checked; take it out: {store.removal(folder, release_id)}; then {error.remedy}"
+    return type(error)(
+        error.expected_found, where=error.where, cause=error.cause, remedy=remedy, check=error.check, facts=error.facts
+    )
 
 
 def _reported(received: Received, offer: Offer, changes: list[Drift], before: drift.Before, paths: Paths) -> ComexError | None:

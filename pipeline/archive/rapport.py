@@ -87,6 +87,32 @@ TEXTES = {
     "codes_have_their_shape": Texte(
         "Les codes sont écrits comme les Douanes les écrivent (94, 03, C29A, 2910, DE), à quelques-uns près.", LIGNES
     ),
+    "labels_have_their_fields": Texte(
+        "Chaque ligne d’un fichier de libellés a un code, un libellé et deux dates de validité au plus, de longueur plausible.",
+        "{trouve}.",
+        "un séparateur dans un libellé sans guillemets, un guillemet non fermé, ou un fichier qui n’est pas une table",
+    ),
+    "labels_are_plain_text": Texte(
+        "Les fichiers de libellés sont en UTF-8 ou en Windows-1252, sans caractère de contrôle, de sens d’écriture ou de remplacement.",
+        "{trouve}.",
+        "un fichier converti ou réenregistré avant son arrivée, ou endommagé",
+    ),
+    "label_dates_are_months": Texte(
+        "Les dates de validité des libellés sont des mois (AAAAMM), le premier avant le dernier.",
+        "{trouve}.",
+        "des dates dans une autre notation, ou des colonnes dans un autre ordre",
+    ),
+    "label_codes_stand_once": Texte(
+        "Aucun fichier de libellés ne donne à un code deux libellés pour les mêmes mois.",
+        "{trouve}.",
+        "une ligne ajoutée sans clore la précédente, ou deux tables réunies dans un fichier",
+    ),
+    "vintage_is_not_in_the_future": Texte(
+        "Le millésime d’une publication n’est postérieur ni à aujourd’hui, ni à ce que ses trimestres permettent.",
+        "Le millésime trouvé est {millesime}, alors que l’horloge indique {horloge}.",
+        "une faute de frappe dans le nom de l’archive, ou une horloge déréglée",
+        "Redonner à l’archive le nom sous lequel les Douanes la publient, et relancer.",
+    ),
     "codes_keep_their_zeros": Texte(
         "Les codes ont leurs zéros de tête\u00a0: 01 et 0111, et non 1 et 111.",
         "{lignes} ligne(s) sur {total} ont des codes sans leurs zéros.",

@@ -1,8 +1,9 @@
 """Archives kept as they came, with a manifest; the same bytes are never stored twice.
 
 The manifest is a Frictionless Data Package (`datapackage.json`), one per source. Its resources are the log of arrivals, in
-order: only ever added to, whatever the clock says. Add here: facts about an archive's arrival. Keep out: its contents
-(`inspect.py`, `tables.py`), who asks for it (`intake.py`).
+order: only ever added to, whatever the clock says. What an operator takes out (`upkeep.py`) stays told under `removed`, and
+the others keep their `rang`. Add here: facts about an archive's arrival. Keep out: its contents (`inspect.py`, `tables.py`),
+who asks for it (`intake.py`).
 
 Files are written aside, synced and renamed, and an archive's before the manifest that names it: a process that is killed
 leaves the former state or the new one.
@@ -57,7 +58,8 @@ def keep(
     entry = next((e for e in reversed(resources) if _origin(e) == origin), None)
     if entry is None or entry["hash"] != hashed:
         twin = next((e for e in resources if e["hash"] == hashed), None)
-        entry = _entry(received, origin, resources, twin["path"] if twin else None) | (about or {})
+        rang = 1 + max((e["rang"] for e in (*resources, *manifest.get("removed", []))), default=0)
+        entry = _entry(received, origin, resources, twin["path"] if twin else None, rang) | (about or {})
         resources.append(entry)
     entry.pop("withdrawn_since", None)
     entry |= {"etag": validators.etag, "last_modified": validators.last_modified} if validators else {}
@@ -66,11 +68,11 @@ def keep(
             _copy_whole(received.path, folder / entry["path"])
         if manifest != before:
             _write_manifest(folder, manifest)
-    return _kept(folder, entry, 1 + resources.index(entry), received)
+    return _kept(folder, entry, received)
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The log of arrivals as it stands in the manifest, oldest first."""
+    """The log of arrivals as it stands in the manifest, oldest first; each has its `rang`."""
     return _read_manifest(folder)["resources"]
 
 
@@ -91,7 +93,7 @@ def kept(folder: Path, where: Callable[[Entry], bool] = lambda entry: True) -> l
     Raises ReleaseError at the first whose bytes are lost or damaged.
     """
     found = []
-    for rang, entry in enumerate(entries(folder), start=1):
+    for entry in entries(folder):
         path = folder / entry["path"]
         if not where(entry):
             continue
@@ -101,12 +103,12 @@ def kept(folder: Path, where: Callable[[Entry], bool] = lambda entry: True) -> l
                 f"The kept archive {entry['title']} was expected ({entry['bytes']:,} bytes, {entry['hash']}); found {size}.",
                 where=str(path),
                 cause="a disk that failed, or a file that was altered or deleted by hand; the source no longer offers these bytes",
-                remedy=f"restore the file from a backup or put the archive back on offer; or, to do without it,"
-                f" take its entry out of {folder / 'datapackage.json'}",
+                remedy="restore the file from a backup or put the archive back on offer; or, to do without it, take its entry out:"
+                f" {removal(folder, entry['hash'].removeprefix('sha256:')[:12])}",
             )
         contents = replace(inspect(path, entry["title"]), vintage=entry["vintage"])
         received = Received(entry["title"], path, entry["hash"].removeprefix("sha256:"), contents)
-        found.append(_kept(folder, entry, rang, received))
+        found.append(_kept(folder, entry, received))
     return found
 
 
@@ -125,6 +127,30 @@ def note_withdrawn(folder: Path, origins: set[str]) -> dict[str, tuple[str, bool
     return {o: (last[o]["withdrawn_since"], "withdrawn_since" not in before[o]) for o in sorted(origins)}
 
 
+def remove(folder: Path, chosen: Callable[[Entry], bool]) -> list[Entry]:
+    """Take the entries of which `chosen` holds out of the log, then their files unless another entry needs them.
+
+    They stay told under `removed`. The manifest is written whole first: killed in between, a file stays that nothing names.
+    """
+    manifest = _read_manifest(folder)
+    out = [entry for entry in manifest["resources"] if chosen(entry)]
+    if out:
+        manifest["resources"] = [entry for entry in manifest["resources"] if not chosen(entry)]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest["removed"] = [*manifest.get("removed", []), *(entry | {"removed_at": now} for entry in out)]
+        needed = {entry["path"] for entry in manifest["resources"]}
+        with writing(folder):
+            _write_manifest(folder, manifest)
+            for path in {entry["path"] for entry in out} - needed:
+                (folder / path).unlink(missing_ok=True)
+    return out
+
+
+def removal(folder: Path, release_id: str) -> str:
+    """The command that takes an archive out of the store under `folder`, for the words of an error."""
+    return f"comex archive remove {release_id} --home {folder.parent.parent}"
+
+
 def origine_lisible(origine: str) -> str:
     """An address as it is; of a path, which tells a reader of another machine nothing, the name of its file."""
     return origine if "://" in origine else Path(origine).name
@@ -136,12 +162,12 @@ def tidy(folder: Path) -> None:
         left.unlink()
 
 
-def _entry(received: Received, origin: str, resources: list[Entry], twin: str | None) -> Entry:
+def _entry(received: Received, origin: str, resources: list[Entry], twin: str | None, rang: int) -> Entry:
     stem = re.sub(r"[^a-z0-9._-]+", "-", Path(received.name).stem.lower())
     name = f"{stem}-{received.id}"
     file = re.sub(r"[^\w.-]+|\.\.+", "-", received.name)[-120:]
     return {
-        "name": f"{name}-{len(resources) + 1}" if any(e["name"] == name for e in resources) else name,
+        "name": f"{name}-{rang}" if any(e["name"] == name for e in resources) else name,
         "title": received.name,
         "path": twin or f"{received.contents.vintage}/{received.id}-{file}",
         "format": "zip",
@@ -150,6 +176,7 @@ def _entry(received: Received, origin: str, resources: list[Entry], twin: str | 
         "hash": f"sha256:{received.sha256}",
         "sources": [{"title": origin} | ({"path": origin} if SPEC_PATH.fullmatch(origin) else {})],
         "archived_at": _now(resources),
+        "rang": rang,
         "vintage": received.contents.vintage,
         "flux": received.contents.flux,
         "est_exemple": received.contents.est_exemple,
@@ -165,7 +192,7 @@ def _origin(entry: Entry) -> str:
     return entry["sources"][0]["title"]
 
 
-def _kept(folder: Path, entry: Entry, rang: int, received: Received) -> Kept:
+def _kept(folder: Path, entry: Entry, received: Received) -> Kept:
     path = folder / entry["path"]
     return Kept(
         entry["title"],
@@ -175,7 +202,7 @@ def _kept(folder: Path, entry: Entry, rang: int, received: Received) -> Kept:
         size=entry["bytes"],
         origin=_origin(entry),
         archived_at=entry["archived_at"],
-        rang=rang,
+        rang=entry["rang"],
         accepted=entry.get("accepted", {}),
     )
 
@@ -192,10 +219,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "resources": [],
         }
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for rang, entry in enumerate(manifest["resources"], start=1):
+            entry.setdefault("rang", rang)  # a log that an older version began
+        return manifest
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(
-            f"A JSON manifest of the kept archives was expected; {path.name} cannot be read: {error}.",
+            f"A JSON manifest of the kept archives was expected; {path.name} cannot be read: {type(error).__name__}, {error}.",
             where=str(path),
             cause="the file was edited by hand, or the disk failed",
             remedy="restore it from a backup, or move the folder away: archives that are still published are fetched again",

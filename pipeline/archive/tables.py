@@ -12,8 +12,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pipeline.archive import rows
-from pipeline.archive.inspect import read_labels
+from pipeline.archive import labels, rows
 from pipeline.archive.store import Kept
 from pipeline.errors import DataError, SettingError
 from pipeline.outputs import writing
@@ -95,9 +94,9 @@ def _build(archives: list[Kept], folder: Path, accept: Callable[[list[Release]],
     releases = [_release(kept, rows.extract(kept, folder), later[kept.contents.flux]) for kept in taken]
     accept(releases)
     _place(folder, standing(releases), {kept.id for kept in archives})
-    labels = [(kept.id, *row) for kept in taken for row in read_labels(kept.path, kept.contents)]
-    columns = ["release_id", "nomenclature", "code", "libelle", "debut", "fin"]
-    _write_frame(pd.DataFrame(labels, columns=columns, dtype="str"), folder / "libelles" / "libelles.parquet")
+    libelles = [(kept.id, *row) for kept in taken for row in labels.read(kept.path, kept.contents)]
+    columns = ["release_id", *labels.Label._fields]
+    _write_frame(pd.DataFrame(libelles, columns=columns, dtype="str"), folder / "libelles" / "libelles.parquet")
     _write_frame(pd.DataFrame([asdict(release) for release in releases]), folder / "releases" / "releases.parquet")
     return releases
 

@@ -62,6 +62,7 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
     yield result(controles.AGREE, ECHANGES, *tables.contradicting_themselves(releases))
     yield result(controles.PUBLISHED, ARCHIVES, "\n".join(map(str, taken.told_all(releases))))
     yield result(controles.DRAWABLE, LIBELLES, *workspace.undrawable_labels())
+    yield result(controles.RIVALS, ARCHIVES, "\n".join(map(str, taken.rivals(releases, paths.raw_tables))))
     yield result(controles.DRIFT, ARCHIVES, "\n".join(map(str, taken.drifted)))
     read = dg.DataVersion("-".join(release.release_id for release in releases))
     facts = {

@@ -44,7 +44,7 @@ def parutions(folder: Path) -> list[dict[str, Any]]:
     reports = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("comparaisons/*.json")]
     by_rang = {rapport["rang"]: rapport for rapport in reports}
     found: dict[str, dict[str, Any]] = {}
-    for rang, entry in enumerate(store.entries(folder), start=1):
+    for entry in store.entries(folder):
         parution = found.setdefault(
             entry["vintage"],
             {
@@ -60,7 +60,7 @@ def parutions(folder: Path) -> list[dict[str, Any]]:
             {
                 "nom": entry["title"],
                 "sha256": entry["hash"].removeprefix("sha256:"),
-                "changements": changements(by_rang.get(rang)),
+                "changements": changements(by_rang.get(entry["rang"])),
             }
         )
     return [found[vintage] for vintage in sorted(found, reverse=True)]

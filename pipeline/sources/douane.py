@@ -4,6 +4,7 @@ Add here: a third place where they publish. Keep out: what pages and requests ha
 """
 
 from contextlib import suppress
+from datetime import datetime
 
 import httpx
 
@@ -11,10 +12,11 @@ from pipeline.archive.fetch import Http, Offer, bare, is_address
 from pipeline.errors import ComexError, SourceError
 from pipeline.settings import Settings
 from pipeline.sources import page
+from pipeline.sources.arrival import in_order
 
 
 def offers(http: Http, settings: Settings) -> tuple[list[Offer], list[ComexError]]:
-    """The archives of both places, by name, then address; and which place did not answer, if the other one did.
+    """The archives of both places, in their order of arrival; and which place did not answer, if the other one did.
 
     Raises SourceError when neither has anything to offer, ReleaseError when the page is there and has no archive.
     """
@@ -39,7 +41,7 @@ def offers(http: Http, settings: Settings) -> tuple[list[Offer], list[ComexError
             remedy="open both addresses in a browser on this machine; if they moved, set COMEX_DOUANE_PAGE and"
             " COMEX_DOUANE_DATASET; or save the archives by hand and give their folder as --source",
         )
-    return sorted(found, key=lambda offer: (offer.name, offer.origin)), notices
+    return in_order(found), notices
 
 
 def _dataset(http: Http, settings: Settings) -> list[Offer]:
@@ -53,12 +55,19 @@ def _dataset(http: Http, settings: Settings) -> list[Offer]:
             cause="the interface changed, or the address is that of something else",
             remedy="open the address in a browser; if the dataset moved, set COMEX_DOUANE_DATASET",
         )
-    found = set()
+    found: dict[tuple[str, str], float | None] = {}
     for resource in (each for each in resources if isinstance(each, dict)):
         url, title = (str(resource.get(key) or "") for key in ("url", "title"))
         url = url or str(resource.get("latest") or "")
         named = (page.archive_name(text, settings.archive_pattern) for text in (url, title, f"{title}.zip"))
         with suppress(httpx.InvalidURL):
             if is_address(url) and (name := next(filter(None, named), None)):
-                found.add(Offer(name, bare(url)))
-    return list(found)
+                found[name, bare(url)] = _moment(resource.get("last_modified"))
+    return [Offer(*named, saved_at=moment) for named, moment in found.items()]
+
+
+def _moment(written: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(written)).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -13,11 +13,12 @@ from pipeline.archive.fetch import Offer, decoded
 from pipeline.archive.inspect import DATA_MEMBER
 from pipeline.errors import ReleaseError, SourceError
 from pipeline.settings import ARCHIVE
+from pipeline.sources.arrival import in_order
 from pipeline.sources.page import archive_name, nothing_on_offer, targets
 
 
 def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
-    """The archives in `place`, by name: those that its index.html links, or without one every ZIP but other products.
+    """The archives in `place`, in their order of arrival: those that its index.html links, or without one every ZIP but other products.
 
     Raises ReleaseError when there is none: an unreadable page is not « nothing new ». SourceError when it may not be read.
     """
@@ -26,7 +27,7 @@ def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
         if index.exists():
             return _linked(place, index, pattern)
         found = [
-            Offer(path.name, str(path), path)
+            Offer(path.name, str(path), path, path.stat().st_mtime)
             for path in sorted(place.iterdir())
             if path.suffix.lower() == ".zip" and path.is_file() and not path.name.startswith(".")  # ._x.zip: a Mac's shadow
             if pattern.search(path.name) or not _is_another_product(path)
@@ -40,7 +41,7 @@ def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
             cause="another folder than meant, archives of another product, or archives that were unpacked",
             remedy="give the folder that holds the ZIP archives as they were downloaded",
         )
-    return found
+    return in_order(found)
 
 
 def _is_another_product(path: Path) -> bool:
@@ -68,8 +69,12 @@ def _linked(place: Path, index: Path, pattern: re.Pattern[str]) -> list[Offer]:
     if not named:
         raise nothing_on_offer(str(index), links, pattern)
     # Several links may lead to one file (./x.zip, or the same name in two folders of the site): it is offered once.
-    found = {path: Offer(name, link, path) for name, link in reversed(named) if (path := _beside(place, link, name))}
-    return sorted(found.values(), key=lambda offer: (offer.name, offer.origin))
+    found = {
+        path: Offer(name, link, path, path.stat().st_mtime)
+        for name, link in reversed(named)
+        if (path := _beside(place, link, name))
+    }
+    return in_order(found.values())
 
 
 def _beside(place: Path, link: str, name: str) -> Path:

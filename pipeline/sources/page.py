@@ -13,6 +13,7 @@ import httpx
 
 from pipeline.archive.fetch import Http, Offer, bare
 from pipeline.errors import ReleaseError
+from pipeline.sources.arrival import in_order
 
 
 class _Links(HTMLParser):
@@ -32,7 +33,7 @@ class _Links(HTMLParser):
 
 
 def offers(http: Http, url: str, pattern: re.Pattern[str]) -> list[Offer]:
-    """The archives that the page at `url` links, by name, then address.
+    """The archives that the page at `url` links, in their order of arrival as far as names and addresses tell it.
 
     Raises SourceError for a page that cannot be had, ReleaseError for one without archives: it is not « nothing new ».
     """
@@ -41,7 +42,7 @@ def offers(http: Http, url: str, pattern: re.Pattern[str]) -> list[Offer]:
     found = {Offer(name, _address(link, page.url)) for link in links if (name := archive_name(link, pattern))}
     if not found:
         raise nothing_on_offer(page.url, links, pattern)
-    return sorted(found, key=lambda offer: (offer.name, offer.origin))
+    return in_order(found)
 
 
 def targets(text: str, address: str = "") -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.archive import inspect as module
-from pipeline.archive.inspect import inspect, read_labels
+from pipeline.archive.inspect import inspect
 from pipeline.errors import ReleaseError
 from pipeline.settings import ARCHIVE
 from tests.archives import text, write_archive, year
@@ -152,42 +152,3 @@ def test_no_data_member_or_two(tmp_path):
     assert "has 0. It holds: National_2022_Import.txt" in str(refused(other, "has_exactly_one_data_member"))
     two = write_archive(tmp_path / NAME, year(), others={"Region_2023_Export.txt": b"x"})
     assert "has 2" in str(refused(two, "has_exactly_one_data_member"))
-
-
-# --- label files --------------------------------------------------------------------------------------------------------
-
-TABLE = '0111;"Céréales ; légumineuses";201501;999912\r\n0112;Œufs | plumes’;201501;999912\r\n'
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
-def test_labels_in_each_encoding_with_quotes(tmp_path, encoding):
-    path = write_archive(tmp_path / NAME, year(), labels={"x/Libelle_CPF4_rev2.1_2.txt": TABLE.encode(encoding)})
-    assert read_labels(path, inspect(path)) == [
-        ("CPF4", "0111", "Céréales ; légumineuses", "201501", "999912"),
-        ("CPF4", "0112", "Œufs ; plumes’", "201501", "999912"),
-    ]
-
-
-def test_labels_are_found_under_all_their_names_and_without_dates_are_in_force(tmp_path):
-    labels = {
-        "Regional/Libelle_PAYS.txt": b"XS;Saba;190001;200505\r\nXS;Serbie;200506;999912\r\nNA;Namibie;199001;\r\n",
-        "Regional/libelle_a129.TXT": b"A01Z;Cultures\r\n\r\n",
-        "Regional/Libelle_CPF4.txt": b"",
-        "Regional/Departement_region.txt": b"01;Ain;18;Rhone\r\n",
-    }
-    path = write_archive(tmp_path / NAME, year(), labels=labels)
-    contents = inspect(path)
-    assert set(contents.label_members.values()) == {"A129", "CPF4", "PAYS"}
-    assert read_labels(path, contents) == [
-        ("A129", "A01Z", "Cultures", "190001", "999912"),
-        ("PAYS", "XS", "Saba", "190001", "200505"),
-        ("PAYS", "XS", "Serbie", "200506", "999912"),
-        ("PAYS", "NA", "Namibie", "199001", "999912"),
-    ]
-
-
-@pytest.mark.parametrize("other", ["Libelle_CPF4_rev2.1_2.txt", "Libelle_CPF4_lisez-moi.txt", "Regional/libelle_cpf4.txt"])
-def test_no_label_file_hides_another_of_its_kind(tmp_path, other):
-    labels = {"Libelle_CPF4_rev2.1.txt": b"9911;Genre nouveau\r\n", other: b"9912;Autre genre\r\n"}
-    path = write_archive(tmp_path / NAME, year(), labels=labels)
-    assert {code for _, code, *_ in read_labels(path, inspect(path))} == {"9911", "9912"}

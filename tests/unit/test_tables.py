@@ -257,7 +257,7 @@ def test_the_same_bytes_under_two_names_count_once_under_the_newest_vintage(tmp_
 def test_labels_of_all_archives_are_kept(tmp_path):
     build(tmp_path, year(), labels={"Libelle_PAYS.txt": b"NA;Namibie;199001;999912\r\n"})
     [label] = duckdb.read_parquet(f"{tmp_path}/tables/libelles/libelles.parquet").fetchall()
-    assert label[1:] == ("PAYS", "NA", "Namibie", "199001", "999912")
+    assert label[1:] == ("PAYS", "NA", "Namibie", "199001", "999912", "Libelle_PAYS.txt", "")
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
