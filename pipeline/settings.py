@@ -16,9 +16,7 @@ from pipeline.errors import SettingError
 ROOT = Path(__file__).resolve().parent.parent
 # What the customs have called the archives so far; _0, _1 …: what a Drupal site adds to the name of a file put there again,
 # and (1), (2) …: what a browser adds.
-ARCHIVE = re.compile(
-    r"(?i)\d{6}[-_ ](stat[-_ ])?regional([-_ ]ce)?[-_ ]?(\d{4})?[-_ ](import|export)(_\d+|[ _]?\(\d+\))?\.zip$"
-)
+ARCHIVE = re.compile(r"(?i)\d{6}[-_ ](stat[-_ ])?regional([-_ ]ce)?[-_ ]?(\d{4})?[-_ ](import|export)(_\d+|[ _]?\(\d+\))?\.zip$")
 HOSTS = "www.douane.gouv.fr lekiosque.finances.gouv.fr www.data.gouv.fr static.data.gouv.fr"
 PAGE = "https://lekiosque.finances.gouv.fr/site_fr/telechargement/telechargement_SGBD.asp"
 DATASET = "https://www.data.gouv.fr/api/1/datasets/5369a0c7a3a729239d206446/"

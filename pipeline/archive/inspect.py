@@ -5,7 +5,6 @@ Add here: one more thing that a customs archive must satisfy before its rows are
 """
 
 import hashlib
-import io
 import json
 import re
 import zipfile

@@ -150,7 +150,8 @@ def _facts(received: Received, text: Text, target: Path, quarters: str) -> dict[
     con, rows, weighed = text.con, f"from read_parquet('{target}')", "filter (where valeur_eur > 0 and masse_kg > 0)"
     fields = "flux, trimestre, annee, departement_code, region_code, a129_code, cpf4_code, pays_code, valeur_eur, masse_kg"
     codes = ", ".join(f"list_sort(list(distinct {code}_code)) as {code}" for code in CODES)
-    given = f"where annee || 'T' || trimestre in ({', '.join(f"'{quarter}'" for quarter in quarters.split())})"
+    listed = ", ".join(f"'{quarter}'" for quarter in quarters.split())
+    given = f"where annee || 'T' || trimestre in ({listed})"
     [facts] = fetch(
         con,
         f"""

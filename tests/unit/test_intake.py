@@ -233,7 +233,7 @@ def test_an_unchanged_release_is_asked_for_with_what_the_server_said_and_not_fet
 
 def test_a_refused_download_leaves_nothing(tmp_path, paths):
     with pytest.raises(ReleaseError):
-        take_served(served(write_archive(tmp_path / EXPORT, [row(valeur="x")])), paths)
+        take_served(served(write_archive(tmp_path / EXPORT, [row(valeur="1,5")])), paths)
     assert [path for path in paths.raw.rglob("*") if path.is_file()] == []
 
 
