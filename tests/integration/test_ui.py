@@ -55,6 +55,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
     """`comex dev` in a session of its own, on a free port."""
     work = tmp_path_factory.mktemp("ui")
     environment = os.environ | {"COMEX_HOME": str(work / "home"), "COMEX_UI_HOSTS": NAME}
+    (work / "home/dagster").mkdir(parents=True)  # our settings, and a busy machine may take its time
+    settings = (ROOT / "deploy/dagster.yaml").read_text("utf-8") + "\ncode_servers:\n  local_startup_timeout: 900\n"
+    (work / "home/dagster/dagster.yaml").write_text(settings, "utf-8")
     said = work / "said"
     with said.open("wb") as output:
         process = subprocess.Popen(
