@@ -3,15 +3,15 @@
 It changes nothing: no file under the home, not even the folder; no lock, no storage of Dagster; what it downloads or draws lies
 in a temporary folder that is gone when it ends. No fault stops it: each becomes a finding.
 
-Rooms: `finding.py` (one thing looked at), `report.py` (all of them as text or data, without secrets), `machine.py` and
-`choices.py` (this computer, the settings), `source.py` (a page or folder: what it links and what is taken), `archive.py` with
+Rooms: `finding.py` (one thing looked at), `report.py` (all of them as text or data, without secrets), `machine.py`, `places.py`
+and `choices.py` (this computer, its folders, the settings), `source.py` (a page or folder: what it links and what is taken), `archive.py` with
 `parts.py`, `sample.py` and `labels.py` (one archive: members, first rows, label files).
 """
 
 import tempfile
 from pathlib import Path
 
-from pipeline.doctor import choices, machine, source
+from pipeline.doctor import choices, machine, places, source
 from pipeline.doctor.finding import Finding
 from pipeline.doctor.report import Report, encodable
 
@@ -21,7 +21,7 @@ def examine(source_given: str | None = None, home: Path | None = None) -> Report
     given = {name: value for name, value in (("source", source_given), ("home", home)) if value is not None}
     settings, findings = choices.look(given)
     with tempfile.TemporaryDirectory(prefix="comex-doctor-", ignore_cleanup_errors=True) as folder:
-        findings += machine.look(settings, Path(folder))
+        findings += machine.look(Path(folder)) + places.look(settings, Path(folder))
         findings += source.look(settings, Path(folder))
     return Report(findings, source=settings.source, home=str(home or settings.home), secrets=choices.secrets(settings))
 

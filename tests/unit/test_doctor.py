@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pipeline import doctor
 from pipeline.cli import app
-from pipeline.doctor import Finding, Report, choices, machine
+from pipeline.doctor import Finding, Report, choices, machine, places
 from pipeline.doctor.finding import looked, within
 from pipeline.doctor.report import encodable
 from pipeline.errors import RenderError, SourceError
@@ -245,7 +245,7 @@ def test_dagster_home(monkeypatch, tmp_path) -> None:
 
 
 def test_a_good_machine(tmp_path, drawn) -> None:
-    found = verdicts(machine.look(Settings(home=tmp_path / "home"), tmp_path))
+    found = verdicts(machine.look(tmp_path) + places.look(Settings(home=tmp_path / "home"), tmp_path))
     assert found.keys() >= {
         "Python",
         "packages",
@@ -314,17 +314,17 @@ def test_a_font_or_a_compiler_that_is_not_there(monkeypatch, tmp_path) -> None:
 
 @pytest.mark.parametrize(("free", "verdict"), [(10, "ok"), (1.0, "to watch"), (0.01, "wrong")])
 def test_a_disk_that_fills(monkeypatch, tmp_path, free, verdict) -> None:
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=free * GIB))
-    finding = machine._disk(tmp_path / "not" / "there")[0]
+    monkeypatch.setattr(places.shutil, "disk_usage", lambda _: SimpleNamespace(free=free * GIB))
+    finding = places._disk(tmp_path / "not" / "there")[0]
     assert (finding.verdict, bool(finding.remedy)) == (verdict, verdict != "ok")
     assert f"{free:.1f} GiB free at {tmp_path}" in finding.found
 
 
 def test_a_disk_without_inodes(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(machine.os, "statvfs", lambda _: SimpleNamespace(**SPACE, f_favail=12, f_files=1000))
-    assert machine._disk(tmp_path)[0].verdict == "wrong"
-    monkeypatch.setattr(machine.os, "statvfs", lambda _: SimpleNamespace(**SPACE, f_favail=0, f_files=0))
-    assert machine._disk(tmp_path)[0].facts["inodes"] is None  # some file systems count none
+    monkeypatch.setattr(places.os, "statvfs", lambda _: SimpleNamespace(**SPACE, f_favail=12, f_files=1000))
+    assert places._disk(tmp_path)[0].verdict == "wrong"
+    monkeypatch.setattr(places.os, "statvfs", lambda _: SimpleNamespace(**SPACE, f_favail=0, f_files=0))
+    assert places._disk(tmp_path)[0].facts["inodes"] is None  # some file systems count none
 
 
 def test_memory_is_that_of_the_tightest_control_group(monkeypatch, tmp_path) -> None:
@@ -377,38 +377,36 @@ def test_a_clock_in_the_past(monkeypatch) -> None:
 
 def test_rights(monkeypatch, tmp_path) -> None:
     home = tmp_path / "home"
-    assert "may make it" in machine._rights(home).found
+    assert "may make it" in places._rights(home).found
     (home / "raw").mkdir(parents=True)
-    assert machine._rights(home).verdict == "ok"
-    monkeypatch.setattr(machine, "_may_write", lambda folder: folder.name != "raw")
-    finding = machine._rights(home)
+    assert places._rights(home).verdict == "ok"
+    monkeypatch.setattr(places, "_may_write", lambda folder: folder.name != "raw")
+    finding = places._rights(home)
     assert (finding.verdict, str(home / "raw") in finding.found) == ("wrong", True)
     (tmp_path / "file").touch()
-    assert machine._rights(tmp_path / "file").verdict == "wrong"
+    assert places._rights(tmp_path / "file").verdict == "wrong"
 
 
 def test_a_share_and_a_disk_without_locks(monkeypatch, tmp_path) -> None:
-    (tmp_path / "self").mkdir()
-    (tmp_path / "self" / "mountinfo").write_text(
-        f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:2 / {tmp_path} rw,relatime shared:1 - nfs4 server:/x rw\n"
-    )
-    monkeypatch.setattr(machine, "PROC", tmp_path)
-    [finding] = machine._file_system(tmp_path / "home")
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:2 / {tmp_path} rw,relatime shared:1 - nfs4 server:/x rw\n")
+    monkeypatch.setattr(places, "MOUNTS", mounts)
+    [finding] = places._file_system(tmp_path / "home")
     assert (finding.verdict, finding.facts["kind"]) == ("to watch", "nfs4")
 
     def refused(*_: object) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(machine.fcntl, "flock", refused)
-    monkeypatch.setattr(machine, "_kind", lambda _: ("ext4", "/"))
-    [finding] = machine._file_system(tmp_path / "home")
+    monkeypatch.setattr(places.fcntl, "flock", refused)
+    monkeypatch.setattr(places, "_kind", lambda _: ("ext4", "/"))
+    [finding] = places._file_system(tmp_path / "home")
     assert (finding.verdict, "No locks available" in finding.found) == ("wrong", True)
 
 
 def test_a_temporary_folder_without_programs(monkeypatch, tmp_path) -> None:
-    assert machine._temporary(tmp_path).verdict == "ok"
-    monkeypatch.setattr(machine.os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOEXEC))
-    assert machine._temporary(tmp_path).verdict == "to watch"
+    assert places._temporary(tmp_path).verdict == "ok"
+    monkeypatch.setattr(places.os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    assert places._temporary(tmp_path).verdict == "to watch"
     assert list(tmp_path.iterdir()) == []
 
 
