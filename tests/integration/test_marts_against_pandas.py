@@ -821,12 +821,12 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     [holed] = of("reperes", TROUE[0], flux="export")
     assert (holed["valeur_eur"], holed["trimestres_manquants"]) == (None, f"2024T{TROUE[1]}")
     assert holed["valeur_partielle_eur"] > 0 and of("produits", TROUE[0], flux="import") and not of("balance", TROUE[0])
-    [occitanie] = of("reperes", "76", flux="export")
+    [occitanie] = of("reperes", "76", niveau="region", flux="export")
     assert occitanie["departements_manquants"] == f"{RECODE[0]} {TROUE[0]}" and occitanie["manquant_pct"] > 0
     assert occitanie["valeur_eur"] == sum(
         r["valeur_eur"] or r["valeur_partielle_eur"] or 0 for r in of_region("76", odd_expected)
     )
-    assert [r["nb_departements"] for r in of("reperes", "94")] == [97, 98]
+    assert [r["nb_departements"] for r in of("reperes", "94", niveau="departement")] == [97, 98]
     assert max(r["rang"] or 0 for r in odd_expected["classement"] if r["periode"] == "2024" and r["flux"] == "export") <= 97
     # Nobody's rows are France's alone.
     assert {r["niveau"] for r in odd_expected["pertes"] if r["motif"] == "departement_inconnu"} == {"france"}
