@@ -176,7 +176,7 @@ def test_a_file_that_keeps_its_reader_busy_is_given_up(tmp_path: Path, monkeypat
     logo.write_text(f"{head}</svg>")
     epreuve.eprouver_logo(logo)
     logo.write_text(f'{head}<defs>{doubled}</defs><use href="#g40"/></svg>')
-    with pytest.raises(ValueError, match="failed to parse SVG|took more than"):
+    with pytest.raises(ValueError, match=r"failed to parse SVG|took more than"):
         epreuve.eprouver_logo(logo)
     monkeypatch.setattr(epreuve, "SECONDES", 0.01)  # less than any process takes to start
     with pytest.raises(ValueError, match=r"reading it took more than 0\.01 seconds"):
