@@ -201,7 +201,7 @@ def test_the_page_draws_its_figures_without_a_network(figures: Path, tmp_path: P
         pytest.skip("this browser does not print a page's content")
     assert dom.count('class="main-svg"') >= len(fiche(departement("94")).illustrations)
     assert '<img src="graphiques' not in dom
-    assert "n’est plus celle des données actuelles&nbsp;: elle a été faite avant la révision de 2023." in dom
+    assert "n’est plus à jour&nbsp;: elle a été faite avant la révision de 2023." in dom
     assert "faite hier" not in dom
     assert "Share chart" not in dom
     assert dom.count('role="img" aria-label="Diagramme') >= 5

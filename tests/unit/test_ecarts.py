@@ -104,6 +104,13 @@ def test_across_versions_the_numbers_behind_the_words_count(told) -> None:
     assert "alt Total 13" in told("fiche.html", good.replace("Total 12", "Total 13"), good, octets=False)[0]
 
 
+def test_the_version_that_a_page_names_is_no_difference_between_versions(told) -> None:
+    good = '<meta name="generator" content="comex a"><meta name="description" content="12 M€"><p>5</p>'
+    assert told("index.html", good.replace("comex a", "comex b"), good, octets=False) == []
+    assert "comex b" in told("index.html", good.replace("comex a", "comex b"), good)[0]
+    assert "13 M€" in told("index.html", good.replace("12 M€", "13 M€"), good, octets=False)[0]
+
+
 def test_across_versions_a_figure_may_look_otherwise_and_not_say_otherwise(told) -> None:
     def page(data: int, text: str, colour: str) -> str:
         spec = {"data": [{"y": [data]}], "layout": {"colour": colour, "annotations": [{"text": text}]}}

@@ -10,7 +10,7 @@
     const avis = document.createElement("p");
     avis.className = "perimee";
     avis.setAttribute("role", "note");
-    avis.textContent = `Cette fiche n’est plus celle des données actuelles\u00a0: elle a été ${faite}. Ses fichiers, PDF compris, sont du même état et ne peuvent pas le dire. Les chiffres actuels sont dans la liste de toutes les fiches.`;
+    avis.textContent = `Cette fiche n’est plus à jour\u00a0: elle a été ${faite}. Ses fichiers, PDF compris, sont du même état et ne peuvent pas le dire. Les chiffres actuels sont dans la liste de toutes les fiches.`;
     document.querySelector("main").prepend(avis);
   };
   document.head.append(etat);
