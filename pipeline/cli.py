@@ -335,8 +335,9 @@ def _words(failed: list, log: Path) -> str:
 
 
 def _word(event, log: Path) -> str:
-    if event.is_step_failure and event.step_failure_data.user_failure_data:
-        return event.step_failure_data.user_failure_data.description
+    failure = event.step_failure_data.user_failure_data if event.is_step_failure else None
+    if failure and "what to do:" in failure.description:  # ours; dbt's own comes as a failure too
+        return failure.description
     error = (event.step_failure_data if event.is_step_failure else event.job_failure_data).error
     raised = (error.cause or error).message.strip() if error else "an error"
     if "DagsterAssetCheckFailedError" in raised:

@@ -76,7 +76,9 @@ def speak_plainly() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 open to the end
             continue
         encoding, lines = found.encoding, found.line_buffering
-        setattr(sys, name, Speech(found.detach(), encoding=encoding, errors="plain", line_buffering=lines))
+        speech = Speech(found.detach(), encoding=encoding, errors="plain", line_buffering=lines)
+        setattr(sys, name, speech)
+        setattr(sys, f"__{name}__", speech)  # the one that was there writes nowhere any more
 
 
 def flush() -> None:

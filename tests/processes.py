@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,12 +55,12 @@ class Marked:
         """Standard output and error so far."""
         return self.output.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for(self, ready: Callable[["Marked"], bool], seconds: float = 300) -> None:
+    def wait_for(self, ready: Callable[["Marked"], bool], seconds: float = 900) -> None:
         """Until `ready`; fails when the command ends before."""
         end = time.monotonic() + seconds
         while not ready(self):
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < end, f"not ready: {self.said()} {self.alive()}"
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"not ready: {self.said()} {self.end()}")
             time.sleep(0.05)
 
     def interrupt(self, number: signal.Signals, *, group: bool = False, times: int = 1) -> int:
@@ -71,10 +72,15 @@ class Marked:
         try:
             return self.process.wait(BOUND_S)
         except subprocess.TimeoutExpired:
-            left = self.alive()
-            for process in left:
+            raise AssertionError(f"it hangs: {self.end()}") from None
+
+    def end(self) -> dict[int, str]:
+        """Kill everything that carries the mark, and return what that was."""
+        left = self.alive()
+        for process in left:
+            with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-            raise AssertionError(f"it hangs: {left}") from None
+        return left
 
 
 def supervised(stand_in: Path, function: str, output: Path, **environment: str) -> Marked:

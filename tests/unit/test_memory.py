@@ -65,18 +65,26 @@ def test_the_cause_is_the_limit_that_is_set(limit: int | None, cause: str, remed
     assert "MiB" in told.expected_found
 
 
-def test_a_step_of_a_run_without_memory_blames_no_data_test() -> None:
-    error = SimpleNamespace(
-        cause=None, message="DagsterDbtCliRuntimeError: exit code 1\n  Out of Memory Error: (1 MiB/2 MiB used)\n"
-    )
-    event = SimpleNamespace(
-        is_step_failure=True,
-        step_key="warehouse",
-        step_failure_data=SimpleNamespace(user_failure_data=None, error=error),
-    )
-    told = _word(event, Path("last-run.log"))
+DBT = "The dbt CLI process failed with exit code `1`.\n  Out of Memory Error: failed to pin block (13.3 MiB/13.3 MiB used)\n"
+
+
+@pytest.mark.parametrize("description", [None, DBT])  # an error of Python, and dbt's, which Dagster takes for a failure
+def test_a_step_of_a_run_without_memory_blames_no_data_test(description: str | None) -> None:
+    told = _word(failed(description, f"dagster_dbt.errors.DagsterDbtCliRuntimeError: {DBT}"), Path("last-run.log"))
     assert told.startswith("warehouse was expected to find the memory it takes") and "data test" not in told
     assert all(part in told for part in ("where: last-run.log", "likely cause:", "what to do:"))
+
+
+def test_a_failure_in_four_parts_is_told_as_it_is() -> None:
+    ours = str(memory.shortage("dbt", "here", "MemoryError"))
+    assert _word(failed(ours, f"Failure: {ours}"), Path("last-run.log")) == ours
+
+
+def failed(description: str | None, message: str) -> SimpleNamespace:
+    error = SimpleNamespace(cause=None, message=message)
+    failure = SimpleNamespace(description=description) if description else None
+    data = SimpleNamespace(user_failure_data=failure, error=error)
+    return SimpleNamespace(is_step_failure=True, step_key="warehouse", step_failure_data=data)
 
 
 def test_the_kernel_s_count_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
