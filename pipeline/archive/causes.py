@@ -190,10 +190,6 @@ CAUSES = {
         "each line is quoted as one field: a spreadsheet opened the text with another separator and saved it",
         "chaque ligne est entre guillemets comme un seul champ\u00a0: un tableur a ouvert le texte avec un autre séparateur",
     ),
-    "empty_columns": Cause(
-        "the fields after the tenth are empty: a spreadsheet saved the text again, with empty columns",
-        "les champs après le dixième sont vides\u00a0: un tableur a réenregistré le texte, avec des colonnes vides",
-    ),
     "other_columns": Cause(
         "every line has {champs} fields, the same number: another product of the customs, or a new layout of this one",
         "chaque ligne a {champs} champs, le même nombre\u00a0: un autre produit des Douanes, ou une nouvelle présentation de celui-ci",
@@ -302,7 +298,7 @@ CAUSES = {
         "des erreurs de tableur sont à la place de montants («\u00a0{vu}\u00a0»)",
     ),
     "too_long": Cause(
-        "amounts of more than sixteen digits, such as « {vu} »: no trade is worth as much",
+        "amounts of more than eighteen digits, such as « {vu} »: no trade is worth as much",
         "des montants de plus de seize chiffres («\u00a0{vu}\u00a0»)\u00a0: aucun échange ne vaut autant",
         ASK,
     ),

@@ -25,7 +25,7 @@ SHAPES = {  # of what stands in each field of a release of the customs
     "a129": "[A-Z][0-9]{2}[A-Z]",
     "cpf4": "[0-9]{4}",
     "pays": "[A-Z]{2}",
-    "valeur": "-?[0-9]{1,16}",
+    "valeur": "-?[0-9]{1,18}",
     "masse": "[0-9]{1,16}",
 }
 NEARLY_ALL = 0.95
@@ -91,16 +91,22 @@ def of_line(path: Path, content: bytes, fields: int, is_last: bool) -> Found:
         return {"cause": "not_utf_8", "octet": f"0x{content[error.start]:02X}", "lu": read}
 
 
-def _of_fields(path: Path, line: str, fields: int, is_last: bool) -> Found:
+def of_lines(path: Path) -> Found:
+    """The cause that all lines tell together, where none has other than ten fields."""
+    is_quoted = _share(_lines(path), lambda each: bool(re.fullmatch(r'"[^"]*"', each)) and each.count(";") == len(FIELDS) - 1)
+    return {"cause": "quoted_lines" if is_quoted >= NEARLY_ALL else "unknown"}
+
+
+def _lines(path: Path) -> list[str]:
     with path.open(encoding="utf-8", errors="replace") as file:
-        lines = [each for each in (raw.rstrip("\n") for raw in islice(file, LOOKED_AT)) if each]
+        return [each for each in (raw.rstrip("\n") for raw in islice(file, LOOKED_AT)) if each]
+
+
+def _of_fields(path: Path, line: str, fields: int, is_last: bool) -> Found:
+    lines = _lines(path)
     for separator, name in {",": "« , »", "\t": "« \\t »", "|": "« | »"}.items():
         if _share(lines, lambda each, sep=separator: each.count(sep) == len(FIELDS) - 1 and ";" not in each) >= NEARLY_ALL:
             return {"cause": "separator", "separateur": name}
-    if _share(lines, lambda each: bool(re.fullmatch(r'"[^"]*"', each)) and each.count(";") == len(FIELDS) - 1) >= NEARLY_ALL:
-        return {"cause": "quoted_lines"}
-    if fields > len(FIELDS) and not any(each.strip('" ') for each in line.split(";")[len(FIELDS) :]):
-        return {"cause": "empty_columns"}
     if line.count('"') % 2:
         return {"cause": "open_quote"}
     if is_last and fields < len(FIELDS) and len(lines) > 1:
@@ -219,7 +225,7 @@ AMOUNTS = {  # how an amount that is not whole may be written; the first that ne
     "zero_decimals": "-?[0-9]+[.,]0+",
     "thousands": f"{GROUPED}([.,][0-9]{{1,2}})?",
     "decimals": "-?[0-9]*[.,][0-9]+",
-    "too_long": "-?[0-9]{16,}",
+    "too_long": "-?[0-9]{19,}",
 }
 
 

@@ -361,6 +361,8 @@ def _shape_error(message: str, path: Path, where: str) -> ReleaseError:
         for line, content in enumerate(file, start=1):
             read += len(content)
             fields = content.count(b";") + 1
+            if fields > len(FIELDS) and not content.split(b";", len(FIELDS))[-1].strip(b' ;"\n'):
+                fields = len(FIELDS)  # what follows is empty, as spreadsheets add it: it is read
             shown = content.decode("utf-8", "replace").strip()[:120]
             if content.rstrip(b"\n") and fields != len(FIELDS):
                 what = f"line {line:,} has {fields}: « {shown} »"
@@ -371,9 +373,9 @@ def _shape_error(message: str, path: Path, where: str) -> ReleaseError:
             else:
                 continue
             is_last = read == size and not content.endswith(b"\n")
-            found = diagnose.of_line(path, content, fields, is_last)
-            return _no_ten_fields(what, where, champs=fields, premieres=[(line, shown)], **found)
-    return _no_ten_fields(re.sub(r"\s+", " ", message)[:300], where, cause="unknown")
+            found = {"champs": fields} | diagnose.of_line(path, content, fields, is_last)
+            return _no_ten_fields(what, where, premieres=[(line, shown)], **found)
+    return _no_ten_fields(re.sub(r"\s+", " ", message)[:300], where, **diagnose.of_lines(path))
 
 
 def _not_of_text(path: Path, found: diagnose.Found, where: str) -> ReleaseError:

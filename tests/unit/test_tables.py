@@ -69,10 +69,13 @@ LINES = [";".join(fields) for fields in year()]
         "\ufeff" + "\r\n".join([*LINES, ""]),
         "\n".join(LINES).replace(";94;", ';"94";').replace(";DE;", ';"DE";'),
         "\n".join(LINES).replace(";94;", "; 94 ;"),
+        "".join(f"{line};;\r\n" for line in LINES),
+        "".join(f'"{line}"\r\n'.replace(";", '";"') for line in LINES),
     ],
     ids=[
         *("crlf", "lf", "cr", "mixed", "no_final_newline", "no_final_cr"),
         *("blank_last_line", "blank_in_the_middle", "bom", "quoted", "padded"),
+        *("empty_columns", "quoted_throughout"),
     ],
 )
 def test_line_ends_bom_quotes_and_blanks_change_nothing(tmp_path, payload):
@@ -122,9 +125,21 @@ def test_a_header_row(tmp_path):
     refused(tmp_path, header + text(year()), "has_no_header", "1 of 5", "Flux;Trimestre", "line 1")
 
 
-@pytest.mark.parametrize("valeur", ["12.5", "12,5", "1 234", "1e6", "1_000", "0x10", "--5", "-", "1-2", "12 345", "9" * 19])
-def test_amounts_that_are_not_whole_euros(tmp_path, valeur):
-    refused(tmp_path, [*year(), row(valeur=valeur)], "euros_are_whole", "1 of 5", f";{valeur};", "line 5", "k€")
+@pytest.mark.parametrize(
+    ("valeur", "why"),
+    [
+        *(("12.5", "k€"), ("12,5", "k€"), ("1 234", "separators of thousands"), ("1e6", "scientific"), ("1_000", "thousands")),
+        *(
+            ("0x10", "not known"),
+            ("--5", "not known"),
+            ("1-2", "not known"),
+            ("12\u202f345", "thousands"),
+            ("9" * 19, "eighteen digits"),
+        ),
+    ],
+)
+def test_amounts_that_are_not_whole_euros(tmp_path, valeur, why):
+    refused(tmp_path, [*year(), row(valeur=valeur)], "euros_are_whole", "1 of 5", f";{valeur};", "line 5", why)
 
 
 def test_goods_in_the_other_order(tmp_path):
@@ -147,7 +162,7 @@ def test_quarters_that_cannot_be(tmp_path, trimestre, annee):
 
 
 def test_a_quarter_that_began_before_the_release_was_made(tmp_path):
-    assert build(tmp_path, [row(trimestre=1, annee=2025)]).trimestres == "2025T1"
+    assert build(tmp_path, [row(trimestre=1, annee=2025)], "202502-stat-regional-ce-export.zip").trimestres == "2025T1"
 
 
 def test_an_unknown_flow(tmp_path):
