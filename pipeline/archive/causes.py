@@ -299,7 +299,7 @@ CAUSES = {
     ),
     "too_long": Cause(
         "amounts of more than eighteen digits, such as « {vu} »: no trade is worth as much",
-        "des montants de plus de seize chiffres («\u00a0{vu}\u00a0»)\u00a0: aucun échange ne vaut autant",
+        "des montants de plus de dix-huit chiffres («\u00a0{vu}\u00a0»)\u00a0: aucun échange ne vaut autant",
         ASK,
     ),
     "zeros_lost": Cause(

@@ -20,7 +20,7 @@ from pipeline.errors import RenderError
 from pipeline.fiche import etat, lot, page, pdf
 from pipeline.fiche.contenu import Fiche
 from pipeline.fiche.contexte import Portrait, construire
-from pipeline.fiche.provenance import Provenance
+from pipeline.fiche.provenance import Archive, Provenance
 from pipeline.paths import Paths
 from pipeline.territoires import FRANCE, Territoire, departement, regions
 from pipeline.typographie import millions, montant, pct
@@ -149,6 +149,18 @@ def test_real_data_carry_no_mention(figures: Path) -> None:
     everything = "\n".join(pages(compose(departement("94"), figures, Provenance(False, "202502"))))
     assert "xemple" not in everything
     assert "DGDDI (Douanes), statistiques régionales et départementales, millésime février 2025" in everything
+
+
+def test_what_an_operator_let_in_stands_on_the_cover_and_in_the_methods_of_the_pdf(figures: Path) -> None:
+    constats = (
+        ("values_are_there", "lignes sans valeur, 2024\u00a0: 33,3\u00a0%"),
+        ("totals_follow_the_published", "total publié, 2024\u00a0: 387,1\u00a0Md€"),
+    )
+    admise = Archive("202502-Regional-2024-export.zip", "ab" * 32, "202502", "export", 1, "export.zip", admis=constats)
+    sheets = pages(compose(departement("94"), figures, Provenance(False, "202502", (admise,), (admise,), admises=(admise,))))
+    cover, methods = (" ".join(sheet.split()) for sheet in sheets[:2])
+    assert "l’opérateur a admis ces données" in cover and "202502-Regional-2024-export.zip" in cover and "33,3 %" in cover
+    assert "Admis malgré des contrôles en échec" in methods and "387,1 Md€" in methods
 
 
 def test_the_same_content_gives_the_same_pdf(figures: Path) -> None:
