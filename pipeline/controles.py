@@ -60,6 +60,10 @@ PHRASES = {
     "every_zone_is_present": "Chaque département, et Monaco, a des lignes à chaque trimestre dans les deux flux.",
     "row_counts_are_plausible": "Aucun trimestre n’a bien moins de lignes que le même trimestre un an plus tôt.",
     "totals_agree_with_published": "Les totaux ne s’écartent pas des totaux publiés au-delà des arrondis et des révisions.",
+    "labels_agree_with_seeds": "Aucun libellé venu avec une publication ne diffère de celui des tables du projet. Sinon, celui de la"
+    " publication est imprimé.",
+    "nomenclatures_keep_their_revision": "Les fichiers de libellés n’annoncent pas d’autre révision d’une nomenclature que celle des"
+    " tables du projet. Sinon, la révision annoncée est imprimée.",
     "codes_are_known": TEXTES["codes_are_known"].attendu + " Ce qu’ils portent est tenu hors des totaux.",
 }
 GENERIQUES = {  # by kind of generic dbt test
@@ -79,6 +83,7 @@ TABLES = {
     "releases": "Publications utilisées",
     "reconciliation": "Rapprochement avec le chiffre publié",
     "publies": "Totaux publiés",
+    "libelles": "Libellés et révisions qui diffèrent",
     "plausibilite": "Points invraisemblables",
     "specificites": "Particularités",
 }

@@ -164,10 +164,10 @@ def quarters_of(periode: str) -> list[str]:
     return [f"{quarter // 4}T{quarter % 4 + 1}" for quarter in range(last - 3, last + 1)]
 
 
-def choose_period(releases: list[Release], wanted: str | None) -> str:
+def choose_period(releases: list[Release], wanted: str | None, passed_over: str = "") -> str:
     """The period to draw: the one asked for, else the latest complete year.
 
-    Raises DataError, with the quarters of each flow, when it is not complete.
+    Raises DataError, with the quarters of each flow, when it is not complete, and with what the source holds and did not offer.
     """
     quarters = _quarters(releases)
     years = complete_years(releases)
@@ -183,7 +183,8 @@ def choose_period(releases: list[Release], wanted: str | None) -> str:
         f"Four quarters of both flows are needed for {asked}; found {found}.",
         where=", ".join(release.nom for release in releases),
         cause="one flow or some quarters were not downloaded, or the customs have not published them yet"
-        + (f"; complete years: {', '.join(map(str, years))}" if years else ""),
+        + (f"; complete years: {', '.join(map(str, years))}" if years else "")
+        + (f"; or it is in what was passed over: {passed_over}" if passed_over else ""),
         remedy="add the missing archives and run again, or ask for "
         + (f"the four quarters that end in {whole[-1]}: --periode {whole[-1]}" if whole else "another period with --periode"),
         check="a_whole_period_is_present",

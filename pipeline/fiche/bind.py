@@ -127,6 +127,7 @@ class Binder:
             rapprochement=self.marts.reconciliation,
             publies=self.marts.publies,
             niveau_produit=self.niveau_produit,
+            nomenclature=self.marts.nomenclature,
         )
 
     def bind(self, territoire: Territoire) -> Bound:

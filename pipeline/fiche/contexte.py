@@ -30,6 +30,7 @@ from pipeline.fiche.contenu import (
 )
 from pipeline.fiche.provenance import Provenance
 from pipeline.fiche.textes import insecables
+from pipeline.marts import NOMENCLATURE
 from pipeline.territoires import ILE_DE_FRANCE, Territoire
 from pipeline.typographie import INSECABLE, millions, mois, monnaie, nombre, pct, periode
 
@@ -81,14 +82,16 @@ def construire(
     publies: pd.DataFrame,
     classement: pd.DataFrame | None = None,
     niveau_produit: str = "A129",
+    nomenclature: str = NOMENCLATURE,
 ) -> Fiche:
     """The content of one fiche.
 
     `region` and `france` are what the territory is compared with: both for a département, `france` for a région, neither
     for France. `classement` is the national ranking, shown in the fiches of France and of régions; `rapprochement` the steps
-    towards published totals, `publies` totals published elsewhere, both of all territories.
+    towards published totals, `publies` totals published elsewhere, both of all territories. `nomenclature`: see `Marts`.
     """
-    return _Redaction(portrait, periode, provenance, region, france, classement, rapprochement, publies, niveau_produit).fiche()
+    shared = (classement, rapprochement, publies, niveau_produit, nomenclature)
+    return _Redaction(portrait, periode, provenance, region, france, *shared).fiche()
 
 
 def _parmi(frame: pd.DataFrame, territoires: list[str]) -> pd.DataFrame:
@@ -112,6 +115,7 @@ class _Redaction:
     rapprochement: pd.DataFrame
     publies: pd.DataFrame
     niveau_produit: str
+    nomenclature: str
 
     def __post_init__(self) -> None:
         self.territoire = self.portrait.territoire
@@ -640,7 +644,7 @@ class _Redaction:
                 Intertitre("Sources et licence"),
                 confiance.points(textes.sources(self.provenance)),
                 Intertitre("Vocabulaire"),
-                confiance.points(textes.definitions(self.niveau_produit)),
+                confiance.points(textes.definitions(self.niveau_produit, self.nomenclature)),
                 Intertitre("Citer cette fiche"),
                 *_paragraphes(textes.citation(self.territoire, self.periode, self.provenance)),
                 Intertitre("Réutiliser figures et données"),

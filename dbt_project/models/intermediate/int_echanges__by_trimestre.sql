@@ -12,6 +12,7 @@ select
         when 'departement_inconnu' then departement_source
         when 'produit_inconnu' then a129_code || '/' || cpf4_code
         when 'pays_inconnu' then pays_code
+        when 'pays_echu' then pays_code
         when 'valeur_vide' then ''
         when 'valeur_negative' then ''
     end as code_source,
