@@ -65,6 +65,10 @@ PHRASES = {
     "totals_agree_with_published": "Les totaux ne s’écartent pas des totaux publiés au-delà des arrondis et des révisions.",
     "losses_are_small_everywhere": "Aucun flux d’aucun territoire ne perd plus que la limite\u00a0; au-delà, sa fiche est faite et le dit.",
     "no_data_are_missing": "Chaque territoire a ses données\u00a0: aucun trimestre vide qui ne l’était pas un an plus tôt. Une absence n’est pas un zéro.",
+    "labels_agree_with_seeds": "Aucun libellé venu avec une publication ne diffère de celui des tables du projet. Sinon, celui de la"
+    " publication est imprimé.",
+    "nomenclatures_keep_their_revision": "Les fichiers de libellés n’annoncent pas d’autre révision d’une nomenclature que celle des"
+    " tables du projet. Sinon, la révision annoncée est imprimée.",
     "codes_are_known": TEXTES["codes_are_known"].attendu,
 }
 GENERIQUES = {  # by kind of generic dbt test
@@ -85,6 +89,7 @@ TABLES = {
     "releases": "Publications utilisées",
     "reconciliation": "Rapprochement avec le chiffre publié",
     "publies": "Totaux publiés",
+    "libelles": "Libellés et révisions qui diffèrent",
     "plausibilite": "Points invraisemblables",
     "specificites": "Particularités",
 }

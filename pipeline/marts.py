@@ -25,6 +25,8 @@ DE_FICHE = {
 }
 COMMUNS = tuple(f"mart_national_{sujet}" for sujet in ("specificites", "pertes", "reconciliation", "publies"))
 DE_TOUS = ("mart_national_reconciliation", "mart_national_publies")  # whose rows of all territories the fiche of France shows
+NOMENCLATURE = "CPF rév. 2.1"  # that of the seeds
+LABELS_TOLD = 20  # in words; the others are among the check's rows
 # Checks that tell their offenders: the national mart and the rule in it that each reads, and what is so when it found nothing.
 CONTROLES = {
     "quarter_totals_are_plausible": (
@@ -66,6 +68,15 @@ CONTROLES = {
         "pertes",
         "donnees_manquantes",
         "Every territory has its data: no quarter without a row where there were some a year before, and none without any at all.",
+    "labels_agree_with_seeds": (
+        "libelles",
+        "libelle",
+        "No label that came with a release differs from that of the seeds; where one does, the release's is printed.",
+    ),
+    "nomenclatures_keep_their_revision": (
+        "libelles",
+        "revision",
+        "The label files name no revision of a nomenclature other than that of the seeds; where they do, it is printed.",
     ),
     # The last, since it alone may block.
     "codes_are_known": (
@@ -229,6 +240,17 @@ class Marts:
         """What is unlikely, the most unlikely first within its rule; no row when nothing is."""
         return self._read("mart_national_plausibilite")
 
+    @property
+    def libelles(self) -> pd.DataFrame:
+        """Labels and revisions of nomenclatures that came with the releases and differ from the seeds'; no row when none does."""
+        return self._read("mart_national_libelles")
+
+    @property
+    def nomenclature(self) -> str:
+        """How readers are told which revision of the classification the goods are in."""
+        found = self.libelles.loc[lambda rows: rows["regle"] == "revision"].sort_values("nomenclature", ascending=False)
+        return " et ".join(found["libelle"]) or NOMENCLATURE
+
     def fiabilite(self, territoire: Territoire) -> pd.DataFrame:
         """The note of a département's two flows and what it rests on; no row for régions and France."""
         return _de(self._read("mart_departement_fiabilite"), territoire)
@@ -246,6 +268,8 @@ class Marts:
             return (str(notice), self.pertes(FRANCE).filter(columns).to_dict("records")) if notice else ("", [])
         if sujet == "pertes":
             return self._incomplets(check, rule)
+        if sujet == "libelles":
+            return self._other_labels(check, rule)
         found = self.plausibilite.loc[lambda rows: rows["regle"] == rule]
         if found.empty:
             return "", []
@@ -285,6 +309,15 @@ class Marts:
         names = [f"{row['nom']} ({row['code']}), {row['flux']}" for row in rows]
         what = "flows are incomplete, and marked so" if rule == "perte_forte" else "flows have no data, which is not zero"
         return f"{check}, {self.periode}: {len(rows)} {what}: {'; '.join(names[:10])}{' …' if len(names) > 10 else ''}.", rows
+
+    def _other_labels(self, check: str, rule: str) -> tuple[str, list[dict[str, Any]]]:
+        rows = self.libelles.loc[lambda rows: rows["regle"] == rule].to_dict("records")
+        told = "; ".join(
+            f"{row['nomenclature']} {row['code']}: « {row['libelle']} » in {row['archive']}, « {row['libelle_connu']} » in ours"
+            for row in rows[:LABELS_TOLD]
+        )
+        more = f" and {len(rows) - LABELS_TOLD} more" if len(rows) > LABELS_TOLD else ""
+        return (f"{check}, {self.periode}: {len(rows)} differ. {told}{more}. The release's is printed." if rows else "", rows)
 
     def quarantine_exceeds(self, limit_pct: float) -> bool:
         """Is more kept out of a national flow of this period than `limit_pct`, by the worst measure of it?"""

@@ -14,6 +14,7 @@ RAISONS = {
     "departement_inconnu": "code de département inconnu",
     "produit_inconnu": "code de produit inconnu",
     "pays_inconnu": "code de pays inconnu",
+    "pays_echu": "code de pays qui n’est plus en vigueur",
     "valeur_vide": "aucune valeur",
     "valeur_negative": "valeur négative",
     "valeur_supprimee": "valeur supprimée par le producteur",

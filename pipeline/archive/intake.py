@@ -18,7 +18,7 @@ from pipeline.errors import ComexError, OutputError, ReleaseError
 from pipeline.outputs import writing
 from pipeline.paths import Paths
 from pipeline.settings import Settings
-from pipeline.sources import Source, open_source, source_id
+from pipeline.sources import Source, open_source, passed, source_id
 from pipeline.typographie import nombre
 
 # The verdicts that stop a run, as sentences; an error's `check` is one of these names.
@@ -54,6 +54,7 @@ class Taken:
     notices: list[ComexError] = field(default_factory=list)  # of the source
     withdrawn: dict[str, tuple[str, bool]] = field(default_factory=dict)  # origin → since when, and whether that is new
     drifted: list[ComexError] = field(default_factory=list)  # arrivals that were kept, and differ from the former ones
+    passed_over: str = ""  # what the source holds and does not offer, with the reasons
 
     def rivals(self, releases: Iterable[tables.Release], tables_folder: Path) -> list[ComexError]:
         """Pairs of archives of one vintage and flow that do not agree, where one of them stands."""
@@ -111,7 +112,8 @@ def take_in(source: Source, folder: Path, paths: Paths, allowed: plausibility.Al
     head = f"{len(arrived)} new archives, {len(source.offers) - len(arrived) - len(gone)} unchanged"
     more = [f"  and {len(lines) - TOLD_UP_TO} more, told in {folder / 'comparaisons'}"] if len(lines) > TOLD_UP_TO else []
     summary = "\n".join([head, *lines[:TOLD_UP_TO], *more])
-    return Taken(kept, source.label, folder, summary, comparisons, source.notices, withdrawn, drifted)
+    beside = passed.named(source.passed_over)
+    return Taken(kept, source.label, folder, summary, comparisons, source.told, withdrawn, drifted, beside)
 
 
 def _take_one(

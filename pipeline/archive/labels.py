@@ -96,14 +96,16 @@ def _rows(payload: bytes, nomenclature: str, fichier: str, where: str) -> Iterat
             if fields and not is_header:
                 yield Label(nomenclature, *_checked(fields, f"{where}, line {reader.line_num:,}"), fichier, told)
     except csv.Error as error:  # the module's own limit on a field, 128 KiB
-        raise _too_long(f"{where}, line {reader.line_num:,}", str(error)) from error
+        line = text.splitlines()[reader.line_num - 1]
+        found = f"{error}: {_shown(line)}, {len(line):,} characters"
+        raise _too_long(f"{where}, line {reader.line_num:,}", found, is_quoted=len(line) < csv.field_size_limit()) from error
 
 
 def _checked(fields: list[str], where: str) -> tuple[str, str, str, str]:
     """Code, label, first and last month of a line."""
     shown = _shown(";".join(fields))
     if (longest := max(map(len, fields))) > MAX_LABEL:
-        raise _too_long(where, f"a field of {longest:,} characters, {shown}")
+        raise _too_long(where, f"a field of {longest:,} characters, {shown}", is_quoted=any("\n" in field for field in fields))
     if bad := next((sign for field in fields for sign in field if _is_unprintable(sign)), None):
         raise _refused(
             TEXT,
@@ -231,12 +233,14 @@ def _cause_of_sign(sign: str) -> str:
     return "an end-of-file mark of DOS" if sign == "\x1a" else "a damaged file: text has no such bytes"
 
 
-def _too_long(where: str, found: str) -> ReleaseError:
+def _too_long(where: str, found: str, *, is_quoted: bool) -> ReleaseError:
     return _refused(
         FIELDS,
         f"Labels of at most {MAX_LABEL:,} characters were expected; found {found}.",
         where,
-        "a quotation mark that is not closed, or a file that is no table of labels",
+        "a quotation mark that is not closed on its line"
+        if is_quoted
+        else "a damaged line, or a file that is no table of labels",
         {"trouve": f"Un champ de plus de {MAX_LABEL} caractères"},
     )
 

@@ -221,10 +221,10 @@ def year_before(periode: str) -> str:
     return f"{int(periode[:4]) - 1}{periode[4:]}"
 
 
-def choose_period(releases: list[Release], wanted: str | None) -> str:
+def choose_period(releases: list[Release], wanted: str | None, passed_over: str = "") -> str:
     """The period to draw: the one asked for, else the latest complete year.
 
-    Raises DataError, with the quarters of each flow, when it is not complete.
+    Raises DataError, with the quarters of each flow, when it is not complete, and with what the source holds and did not offer.
     """
     quarters = _quarters(releases)
     years = complete_years(releases)
@@ -240,7 +240,8 @@ def choose_period(releases: list[Release], wanted: str | None) -> str:
         f"Four quarters of both flows are needed for {asked}; found {found}.",
         where=", ".join(release.nom for release in releases),
         cause="one flow or some quarters were not downloaded, or the customs have not published them yet"
-        + (f"; complete years: {', '.join(map(str, years))}" if years else ""),
+        + (f"; complete years: {', '.join(map(str, years))}" if years else "")
+        + (f"; or it is in what was passed over: {passed_over}" if passed_over else ""),
         remedy="add the missing archives and run again, or ask for "
         + (f"the four quarters that end in {whole[-1]}: --periode {whole[-1]}" if whole else "another period with --periode"),
         check="a_whole_period_is_present",

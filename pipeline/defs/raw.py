@@ -46,7 +46,7 @@ def raw(workspace: Workspace) -> Iterator[dg.AssetCheckResult | dg.MaterializeRe
             with stage("Archives"):
                 taken = intake.take(settings, paths)
             with stage("Lignes"):
-                accept = partial(tables.choose_period, wanted=settings.periode)
+                accept = partial(tables.choose_period, wanted=settings.periode, passed_over=taken.passed_over)
                 releases = tables.build(taken.kept, paths.raw_tables, accept, settings.vintage)
         except ComexError as error:
             if error.check in BLOCKING:

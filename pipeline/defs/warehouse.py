@@ -42,7 +42,7 @@ def warehouse(context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace:
                 yield each._replace(description=words, metadata={**each.metadata, **offending(rows)})
 
 
-CHECKS = specs("mart_national_plausibilite", "mart_national_pertes", "mart_national_quarantaine")
+CHECKS = specs("mart_national_plausibilite", "mart_national_libelles", "mart_national_pertes", "mart_national_quarantaine")
 
 
 @dg.multi_asset_check(specs=CHECKS)

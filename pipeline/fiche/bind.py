@@ -159,6 +159,7 @@ class Binder:
             publies=self.marts.publies,
             niveau_produit=self.niveau_produit,
             quarantaine_max_pct=self.quarantaine_max_pct,
+            nomenclature=self.marts.nomenclature,
         )
 
     def bind(self, territoire: Territoire) -> Bound:

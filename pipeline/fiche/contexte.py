@@ -31,6 +31,7 @@ from pipeline.fiche.contenu import (
 )
 from pipeline.fiche.provenance import Provenance
 from pipeline.fiche.textes import insecables
+from pipeline.marts import NOMENCLATURE
 from pipeline.territoires import ILE_DE_FRANCE, Territoire
 from pipeline.typographie import INDISPONIBLE, INSECABLE, millions, mois, monnaie, nombre, pct, periode
 
@@ -89,14 +90,16 @@ def construire(
     classement: pd.DataFrame | None = None,
     niveau_produit: str = "A129",
     quarantaine_max_pct: float = 1.0,
+    nomenclature: str = NOMENCLATURE,
 ) -> Fiche:
     """The content of one fiche.
 
     `region` and `france` are what the territory is compared with: both for a département, `france` for a région, neither
     for France. `classement` is the national ranking, shown in the fiches of France and of régions; `rapprochement` the steps
-    towards published totals, `publies` totals published elsewhere, both of all territories.
+    towards published totals, `publies` totals published elsewhere, both of all territories. `nomenclature`: see `Marts`.
     """
-    redaction = _Redaction(portrait, periode, provenance, region, france, classement, rapprochement, publies, niveau_produit)
+    shared = (classement, rapprochement, publies, niveau_produit, nomenclature)
+    redaction = _Redaction(portrait, periode, provenance, region, france, *shared)
     return replace(redaction.fiche(), quarantaine_max_pct=quarantaine_max_pct)
 
 
@@ -121,6 +124,7 @@ class _Redaction:
     rapprochement: pd.DataFrame
     publies: pd.DataFrame
     niveau_produit: str
+    nomenclature: str
 
     def __post_init__(self) -> None:
         self.territoire = self.portrait.territoire
@@ -697,7 +701,7 @@ class _Redaction:
                 Intertitre("Sources et licence"),
                 confiance.points(textes.sources(self.provenance)),
                 Intertitre("Vocabulaire"),
-                confiance.points(textes.definitions(self.niveau_produit)),
+                confiance.points(textes.definitions(self.niveau_produit, self.nomenclature)),
                 Intertitre("Citer cette fiche"),
                 *_paragraphes(textes.citation(self.territoire, self.periode, self.provenance)),
                 Intertitre("Réutiliser figures et données"),

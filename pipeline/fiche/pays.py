@@ -15,7 +15,7 @@ def _formes() -> dict[str, dict[str, str]]:
 
 
 def nom_article(ligne: Ligne) -> str:
-    """`les États-Unis`, of a row of a country; one that only the release knows keeps its label."""
+    """`les États-Unis`, of a row of a country; one whose label is the release's own keeps it."""
     return _forme(ligne, "nom_article", "le pays")
 
 
@@ -25,5 +25,5 @@ def nom_de(ligne: Ligne) -> str:
 
 
 def _forme(ligne: Ligne, colonne: str, inconnu: str) -> str:
-    formes = _formes().get(ligne.get("pays_code") or ligne["objet_code"])
-    return formes[colonne] if formes else f"{inconnu} « {ligne.get('pays') or ligne['libelle']} »"
+    formes, nom = _formes().get(ligne.get("pays_code") or ligne["objet_code"]), ligne.get("pays") or ligne["libelle"]
+    return formes[colonne] if formes and formes["pays"] == nom else f"{inconnu} « {nom} »"

@@ -279,8 +279,8 @@ def sans_region(territoire: Territoire) -> str:
 # Tables and practical ------------------------------------------------------------------------------------------------------
 
 
-def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
-    """The vocabulary."""
+def definitions(niveau_produit: str, nomenclature: str) -> tuple[tuple[str, str], ...]:
+    """The vocabulary; `nomenclature`: the classification that the goods came in, with its revision."""
     return (
         ("Exportation", "sortie de biens du territoire français vers l’étranger, au lieu de leur premier départ."),
         ("Importation", "entrée de biens venant de l’étranger, au lieu de leur destination réelle."),
@@ -291,9 +291,9 @@ def definitions(niveau_produit: str) -> tuple[tuple[str, str], ...]:
         (
             niveau_produit,
             {
-                "A129": "nomenclature agrégée, qui range en postes les produits de la classification française (CPF rév. 2.1).",
-                "A38": "nomenclature agrégée en 38 postes, fondée sur la classification française (CPF rév. 2.1).",
-                "CPF4": "classification des produits française (CPF rév. 2.1), au niveau à quatre chiffres ; « n.c.a. » abrège « non "
+                "A129": f"nomenclature agrégée, qui range en postes les produits de la classification française ({nomenclature}).",
+                "A38": f"nomenclature agrégée en 38 postes, fondée sur la classification française ({nomenclature}).",
+                "CPF4": f"classification des produits française ({nomenclature}), au niveau à quatre chiffres ; « n.c.a. » abrège « non "
                 "classés ailleurs ».",
             }[niveau_produit],
         ),

@@ -14,8 +14,9 @@ from pipeline.archive.fetch import Fetched, Http, Offer, Validators, bare, is_ad
 from pipeline.errors import ComexError, SettingError
 from pipeline.paths import Paths
 from pipeline.settings import Settings
-from pipeline.sources import douane, example, folder, page
+from pipeline.sources import douane, example, folder, page, passed
 from pipeline.sources.folder import unreadable
+from pipeline.sources.passed import Passed
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Source:
     """A place that offers archives: `id` names its folder in the store, `label` is for people.
 
     `notices` are told to the operator and stop nothing: a second place that did not answer. `http` downloads, where needed.
+    `passed_over` is what is there and not offered, with the reasons.
     """
 
     id: str
@@ -30,6 +32,12 @@ class Source:
     offers: list[Offer]
     notices: list[ComexError] = field(default_factory=list)
     http: Http | None = None
+    passed_over: list[Passed] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[ComexError]:
+        """All that the operator is told of the source itself."""
+        return [*self.notices, *passed.notice(self.passed_over, self.label, is_page=self.http is not None)]
 
     def fetch(self, offer: Offer, folder: Path, known: Validators | None = None) -> Fetched | None:
         """The bytes of `offer`; downloads go below `folder`. None: they are still those that `known` was said of.
@@ -77,19 +85,21 @@ def open_source(settings: Settings, paths: Paths) -> Source:
         return Source(source_id(settings), "embedded example", folder.offers(paths.kiosk))
     if settings.source == "douane":
         http = Http(settings)
-        found, notices = douane.offers(http, settings)
-        return Source(source_id(settings), settings.douane_page, found, notices, http)
+        found, notices, beside = douane.offers(http, settings)
+        return Source(source_id(settings), settings.douane_page, found, notices, http, beside)
     if is_address(settings.source):
         http = Http(settings)
         address = _address(settings)
-        return Source(source_id(settings), address, page.offers(http, address, settings.archive_pattern), http=http)
+        found, beside = page.offers(http, address, settings.archive_pattern)
+        return Source(source_id(settings), address, found, http=http, passed_over=beside)
     place = Path(settings.source).expanduser().resolve()
     try:
         if not place.is_dir():
             raise _no_source(settings.source, "no folder of that name")
     except OSError as error:
         raise unreadable(place, error) from error
-    return Source(source_id(settings), str(place), folder.offers(place, settings.archive_pattern))
+    found = folder.offers(place, settings.archive_pattern)
+    return Source(source_id(settings), str(place), found, passed_over=folder.passed_over(place, found))
 
 
 def _address(settings: Settings) -> str:

@@ -13,17 +13,20 @@ from pipeline.errors import ComexError, SourceError
 from pipeline.settings import Settings
 from pipeline.sources import page
 from pipeline.sources.arrival import in_order
+from pipeline.sources.passed import Passed
 
 
-def offers(http: Http, settings: Settings) -> tuple[list[Offer], list[ComexError]]:
-    """The archives of both places, in their order of arrival; and which place did not answer, if the other one did.
+def offers(http: Http, settings: Settings) -> tuple[list[Offer], list[ComexError], list[Passed]]:
+    """The archives of both places, in their order of arrival; which place did not answer, if the other one did; and the ZIP files
+    that the page links and that are passed over.
 
     Raises SourceError when neither has anything to offer, ReleaseError when the page is there and has no archive.
     """
     notices: list[ComexError] = []
     found: list[Offer] = []
+    passed: list[Passed] = []
     try:
-        found = page.offers(http, settings.douane_page, settings.archive_pattern)
+        found, passed = page.offers(http, settings.douane_page, settings.archive_pattern)
     except SourceError as error:
         notices.append(error)
     try:
@@ -41,7 +44,7 @@ def offers(http: Http, settings: Settings) -> tuple[list[Offer], list[ComexError
             remedy="open both addresses in a browser on this machine; if they moved, set COMEX_DOUANE_PAGE and"
             " COMEX_DOUANE_DATASET; or save the archives by hand and give their folder as --source",
         )
-    return in_order(found), notices
+    return in_order(found), notices, passed
 
 
 def _dataset(http: Http, settings: Settings) -> list[Offer]:

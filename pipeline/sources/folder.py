@@ -15,6 +15,7 @@ from pipeline.errors import ReleaseError, SourceError
 from pipeline.settings import ARCHIVE
 from pipeline.sources.arrival import in_order
 from pipeline.sources.page import archive_name, nothing_on_offer, targets
+from pipeline.sources.passed import Passed, in_folder, named
 
 
 def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
@@ -35,13 +36,24 @@ def offers(place: Path, pattern: re.Pattern[str] = ARCHIVE) -> list[Offer]:
     except OSError as error:
         raise unreadable(place, error) from error
     if not found:
+        beside = passed_over(place, [])
         raise ReleaseError(
-            f"Files such as 202502-Regional-2024-export.zip were expected; {place} offers none (no ZIP file of regional rows in it).",
+            f"Files such as 202502-Regional-2024-export.zip were expected; {place} offers none (no ZIP file of regional rows in it)."
+            + (f" Passed over: {named(beside)}." if beside else ""),
             where=str(place),
             cause="another folder than meant, archives of another product, or archives that were unpacked",
             remedy="give the folder that holds the ZIP archives as they were downloaded",
         )
     return in_order(found)
+
+
+def passed_over(place: Path, found: list[Offer]) -> list[Passed]:
+    """What lies in `place` beside the archives `found` there, with the reasons. SourceError when it may not be read."""
+    page = place / "index.html"
+    try:
+        return in_folder(place, [offer.path for offer in found if offer.path], page if page.exists() else None)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise unreadable(place, error if isinstance(error, OSError) else OSError(str(error))) from error
 
 
 def _is_another_product(path: Path) -> bool:

@@ -14,6 +14,7 @@ import httpx
 from pipeline.archive.fetch import Http, Offer, bare
 from pipeline.errors import ReleaseError
 from pipeline.sources.arrival import in_order
+from pipeline.sources.passed import Passed, named, of_links
 
 
 class _Links(HTMLParser):
@@ -32,8 +33,9 @@ class _Links(HTMLParser):
             self.base = self.base or href
 
 
-def offers(http: Http, url: str, pattern: re.Pattern[str]) -> list[Offer]:
-    """The archives that the page at `url` links, in their order of arrival as far as names and addresses tell it.
+def offers(http: Http, url: str, pattern: re.Pattern[str]) -> tuple[list[Offer], list[Passed]]:
+    """The archives that the page at `url` links, in their order of arrival as far as names and addresses tell it; and the ZIP
+    files that it links and that are passed over.
 
     Raises SourceError for a page that cannot be had, ReleaseError for one without archives: it is not « nothing new ».
     """
@@ -42,7 +44,7 @@ def offers(http: Http, url: str, pattern: re.Pattern[str]) -> list[Offer]:
     found = {Offer(name, _address(link, page.url)) for link in links if (name := archive_name(link, pattern))}
     if not found:
         raise nothing_on_offer(page.url, links, pattern)
-    return in_order(found)
+    return in_order(found), of_links(links, [offer.name for offer in found], pattern.pattern)
 
 
 def targets(text: str, address: str = "") -> list[str]:
@@ -63,11 +65,11 @@ def archive_name(link: str, pattern: re.Pattern[str]) -> str | None:
 def nothing_on_offer(place: str, links: Iterable[str], pattern: re.Pattern[str]) -> ReleaseError:
     """What is said of a page whose `links` lead to no archive."""
     links = list(links)
-    zips = [name for link in links if (name := PurePosixPath(unquote(urlsplit(link).path)).name).lower().endswith(".zip")]
-    shown = f" ({', '.join(zips[:3])}{' …' if len(zips) > 3 else ''})" if zips else ""
+    zips = of_links(links, [], pattern.pattern)
+    shown = f": {named(zips)}" if zips else ""
     return ReleaseError(
         f"Links such as 202502-Regional-2024-export.zip were expected; {place} offers none: it has {len(links)} links,"
-        f" {len(zips)} of them to ZIP files{shown}.",
+        f" {len(zips)} of them to ZIP files, passed over{shown}.",
         where=place,
         cause="the page's layout or the naming of the archives changed, or this is another page than meant",
         remedy="look at the page; if the archives are there under other names, set COMEX_ARCHIVE_PATTERN to a regular"

@@ -36,6 +36,7 @@ NATIONAL = {
     " date_publication est_comparable est_conforme",
     "specificites": "periode niveau code flux objet objet_code libelle rang valeur_eur part_pct region_part_pct france_part_pct"
     " ecart_france_pts est_saillant",
+    "libelles": "periode regle nomenclature code libelle_connu libelle archive",
     "plausibilite": "periode regle gravite niveau code flux objet valeur attendu ecart_pct unite",
 }
 EXPECTED = {f"mart_{maille}_{sujet}": columns for maille in ("departement", "national") for sujet, columns in MARTS.items()} | {
@@ -46,7 +47,7 @@ EXPECTED["mart_departement_fiabilite"] = (
     " plateformes valeur_eur niveau_convention niveau_concentration niveau_plateforme niveau_energie niveau_petit"
 )
 VIDES = {
-    f"mart_national_{sujet}" for sujet in ("quarantaine", "pertes", "publies", "plausibilite")
+    f"mart_national_{sujet}" for sujet in ("quarantaine", "pertes", "publies", "plausibilite", "libelles")
 }  # empty when all is well or unknown
 TYPES = {"eur": "BIGINT", "pct": "DOUBLE", "code": "VARCHAR"}
 
@@ -129,6 +130,9 @@ def test_codes_of_seeds_refer_to_codes_of_seeds() -> None:
     assert {row["a129_code"] for row in seed("nomenclature_cpf4") if row["est_bien"] == "true"} == set(a129)
     assert {row["region_code"] for row in seed("departements")} == set(regions())
     assert {row["departement_code"] for row in seed("departement_alias")} == departements
+    pays = {row["pays_code"] for row in seed("pays")}
+    assert {row["successeur_code"] for row in seed("pays_successeurs")} <= pays
+    assert not {row["pays_code"] for row in seed("pays_successeurs")} & pays
     assert {row["departement_code"] for row in seed("territoires_industrie")} <= departements
     assert {row["douane_code"] for row in seed("departements")} <= {row["code_source"] for row in seed("departement_alias")}
 

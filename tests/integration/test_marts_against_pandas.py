@@ -13,6 +13,7 @@ import datetime
 import io
 import math
 import re
+import unicodedata
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -49,6 +50,7 @@ KEYS = {
     "specificites": ("periode", "niveau", "code", "flux", "objet", "objet_code"),
     "reconciliation": ("periode", "niveau", "code", "flux", "etape"),
     "publies": ("periode", "niveau", "code", "flux", "perimetre"),
+    "libelles": ("periode", "regle", "nomenclature", "code"),
     "plausibilite": ("periode", "regle", "niveau", "code", "flux", "objet"),
 }
 SUJETS = ("reperes", "balance", "produits", "flux")
@@ -67,13 +69,18 @@ class Codes:
     court: dict[str, dict[str, str]]  # by level, short labels
     long: dict[str, dict[str, str]]
     a38: dict[str, str]  # of each A129
+    douane: dict[tuple[str, str], set[str]]  # what the seeds say, in our words and in the customs', by table and code
+    echus: set[str]  # countries that are only known as out of force
+    venus: dict[str, dict[tuple[str, str], str]]  # labels in force, by archive in their order
+    noms: dict[str, str]  # of these archives
 
 
 def read(source: Path) -> tuple[pd.DataFrame, Codes]:
     """The rows that stand, as text, and the codes."""
-    frames, libelles = [], {}
+    frames, libelles, venus, noms, tous = [], {}, {}, {}, set()
     for rang, path in enumerate(sorted(source.glob("*.zip"), key=lambda path: path.name)):
         vintage, debut_donnees = path.name[:6], ""
+        noms[f"{vintage}-{rang:03d}"] = path.name
         with zipfile.ZipFile(path) as archive:
             # The data first: a label counts if it was in force in some month since the first quarter.
             for name in sorted(archive.namelist(), key=lambda name: "Libelle" in name):
@@ -90,6 +97,8 @@ def read(source: Path) -> tuple[pd.DataFrame, Codes]:
                     for code, libelle, debut, fin in csv.reader(io.StringIO(text, newline=""), delimiter=";"):
                         if debut <= vintage and fin >= debut_donnees:
                             libelles[found[1], code] = libelle
+                            venus.setdefault(f"{vintage}-{rang:03d}", {})[found[1], code] = libelle
+                        tous |= {code} if found[1] == "PAYS" else set()
     rows = pd.concat(frames, ignore_index=True)
     rows = rows[rows["ordre"] == rows.groupby(["flux", "annee", "trimestre"])["ordre"].transform("max")]
     niveaux = {"A38": "nomenclature_a38", "A129": "nomenclature_a129", "CPF4": "nomenclature_cpf4"}
@@ -101,6 +110,18 @@ def read(source: Path) -> tuple[pd.DataFrame, Codes]:
         court,
         long,
         {r["a129_code"]: r["a38_code"] for r in seed("nomenclature_a129")},
+        {
+            (table, r[key]): {r["libelle_douane"], r.get("libelle", ""), r.get("libelle_court", ""), r.get("pays", "")}
+            for table, name, key in (
+                ("PAYS", "pays", "pays_code"),
+                ("A129", "nomenclature_a129", "a129_code"),
+                ("CPF4", "nomenclature_cpf4", "cpf4_code"),
+            )
+            for r in seed(name)
+        },
+        tous - {code for table, code in libelles if table == "PAYS"},
+        venus,
+        noms,
     )
     for (table, code), given in libelles.items():
         libelle = given.replace("'", "’")
@@ -145,7 +166,9 @@ def decode(rows: pd.DataFrame, codes: Codes) -> pd.DataFrame:
             return "departement_inconnu", "source"
         if a129 not in codes.court["A129"] or cpf4 not in codes.court["CPF4"]:
             return "produit_inconnu", f"{a129}/{cpf4}"
-        return ("", "") if pays in codes.pays else ("pays_inconnu", pays)
+        if pays in codes.pays:
+            return "", ""
+        return "pays_echu" if pays in codes.echus else "pays_inconnu", pays
 
     motifs = [motif(*fields) for fields in zip(*(rows[c] for c in ("valeur", "dep", "a129", "cpf4", "pays")), strict=True)]
     rows["motif"] = [m for m, _ in motifs]
@@ -172,6 +195,33 @@ def ranked(totals: Counter, excluded: Iterable[str] = ()) -> list[str]:
 
 def pct(part: int, whole: int) -> float | None:
     return part / whole * 100 if whole else None
+
+
+def plie(libelle: str) -> str:
+    """A label without case, accents and punctuation."""
+    plain = unicodedata.normalize("NFKD", libelle.lower().replace("œ", "oe"))
+    return " ".join(re.findall("[a-z0-9]+", "".join(sign for sign in plain if not unicodedata.combining(sign))))
+
+
+def relabelled(rows: pd.DataFrame, codes: Codes, ends: dict[str, int]) -> Iterator[dict]:
+    """Where the newest label of the archives that stand for a period says something else than the seeds."""
+    for p, end in ends.items():
+        found: dict[tuple[str, str], tuple[str, str]] = {}
+        for ordre in sorted(rows[rows["numero"].between(end - 3, end)]["ordre"].unique()):
+            found |= {key: (libelle, codes.noms[ordre]) for key, libelle in codes.venus.get(ordre, {}).items()}
+        for (table, code), (libelle, archive) in found.items():
+            ours = codes.douane.get((table, code))
+            if ours and plie(libelle) not in {plie(each) for each in ours}:
+                known = codes.pays[code] if table == "PAYS" else codes.long[table][code]
+                yield {
+                    "periode": p,
+                    "regle": "libelle",
+                    "nomenclature": table,
+                    "code": code,
+                    "libelle_connu": known,
+                    "libelle": libelle.replace("'", "’"),
+                    "archive": archive,
+                }
 
 
 def territories() -> list[tuple[str, str, str, Callable[[str, str], bool]]]:
@@ -286,6 +336,8 @@ def expected(source: Path, niveau_produit: str, periode: str) -> dict[str, Rows]
         for r in out["reperes"]
         if r["niveau"] == "departement"
     ]
+    out["libelles"] = list(relabelled(rows, codes, ends))
+    printed(out, niveau_produit)
     return out
 
 
@@ -391,6 +443,23 @@ def losses_of(rows: pd.DataFrame, ends: dict[str, int]) -> tuple[dict[tuple, dic
 def all_sizes(reasons: dict[tuple, list[int]], *place: str) -> int:
     """Euros set aside from a flow, without their sign, over all reasons."""
     return sum(size for key, (_, _, size) in reasons.items() if key[:-1] == place)
+
+
+def printed(out: dict[str, Rows], niveau_produit: str) -> None:
+    """Put the label of the release where it differs from the seeds'."""
+    new = {(r["periode"], r["nomenclature"], r["code"]): r["libelle"] for r in out["libelles"]}
+
+    def put(r: dict, table: str, code: str, column: str, *, whole: bool = False) -> None:
+        if libelle := new.get((r["periode"], table, code)):
+            r[column] = libelle if whole or len(libelle) <= 40 else libelle[:39].rstrip() + "…"
+
+    for r in (*out["balance"], *out["flux"]):
+        put(r, "PAYS", r["pays_code"], "pays")
+    for r in (*out["produits"], *out["flux"]):
+        put(r, niveau_produit, r["produit_code"], "produit")
+        put(r, niveau_produit, r["produit_code"], "produit_libelle", whole=True)
+    for r in out["specificites"]:
+        put(r, "PAYS" if r["objet"] == "pays" else niveau_produit, r["objet_code"], "libelle")
 
 
 def specificites_of(poids: dict[tuple, tuple[Counter, list[str]]], codes: Codes, niveau_produit: str) -> Iterator[dict]:
@@ -805,7 +874,7 @@ def test_the_odd_releases_are_as_odd_as_they_say(odd_expected: dict[str, Rows]) 
     assert {r["note"] for r in odd_expected["fiabilite"]} == {"A", "B", "C"}
     assert of("reperes", "75", flux="import")[0]["energie_convention_eur"] > 3e12
     assert {r["motif"] for r in odd_expected["quarantaine"]} == {
-        *("valeur_vide", "valeur_negative", "departement_inconnu", "produit_inconnu", "pays_inconnu")
+        *("valeur_vide", "valeur_negative", "departement_inconnu", "produit_inconnu", "pays_inconnu", "pays_echu")
     }
     assert {r["code_source"] for r in odd_expected["quarantaine"]} >= {"96", "2C", "ZZ", "XU", "na", "Q99Z/2910", "/"}
     assert of("reperes", SANS_EXPORT, flux="export")[0]["valeur_eur"] == 0 and not of("flux", SANS_EXPORT, flux="export")

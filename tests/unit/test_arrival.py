@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.archive.fetch import Offer
 from pipeline.sources.arrival import in_order, unmarked
+from pipeline.sources.douane import _moment
 from pipeline.sources.folder import offers
 
 STEM = "202502-Regional-2024-export"
@@ -84,3 +85,8 @@ def test_a_folder_tells_when_its_files_were_saved(tmp_path):
     links = "".join(f'<a href="{STEM}{mark}.zip">' for mark in ("%20(1)", ""))
     (tmp_path / "index.html").write_text(links, encoding="utf-8")
     assert [offer.name for offer in offers(tmp_path)] == [f"{STEM}.zip", f"{STEM} (1).zip"]
+
+
+def test_data_gouv_fr_tells_when_a_resource_was_put_there():
+    assert _moment("2025-02-07T08:00:00+00:00") == 1_738_915_200.0
+    assert _moment(None) is None and _moment("hier") is None

@@ -69,7 +69,7 @@ def test_a_saved_page_with_a_base_and_other_names(tmp_path):
     lay_out(tmp_path, "2025/exports.zip", links=("exports.zip",))
     page = (tmp_path / "index.html").read_bytes()
     (tmp_path / "index.html").write_bytes(b"<base href='https://www.douane.gouv.fr/2025/'>" + page)
-    with pytest.raises(ReleaseError, match=r"1 of them to ZIP files \(exports.zip\)"):
+    with pytest.raises(ReleaseError, match=r"1 of them to ZIP files, passed over: exports.zip \(its name does not match COMEX"):
         offers(tmp_path)
     [offer] = offers(tmp_path, re.compile("exports"))
     assert (offer.origin, offer.path) == ("https://www.douane.gouv.fr/2025/exports.zip", tmp_path / "2025/exports.zip")

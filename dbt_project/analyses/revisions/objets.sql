@@ -49,9 +49,12 @@ mouvements as (
 ),
 
 libelles as (
-    select nomenclature, code, libelle_court from apres.int_nomenclatures
+    select nomenclature, code, libelle_court from apres.int_libelles where periode = getvariable('periode')
     union
-    select nomenclature, code, libelle_court from avant.int_nomenclatures anti join apres.int_nomenclatures using (nomenclature, code)
+    select nomenclature, code, libelle_court
+    from avant.int_libelles
+    anti join (from apres.int_libelles where periode = getvariable('periode')) using (nomenclature, code)
+    where periode = getvariable('periode')
 )
 
 select

@@ -32,7 +32,8 @@ select
     coalesce(nomenclatures.libelle_court, 'Autres pays') as pays,
     export_eur - import_eur as solde_eur,
     row_number() over (
-        partition by periode, niveau, groupes.code order by pays_code = 'AUTRES', import_eur + export_eur desc, pays_code
+        partition by groupes.periode, niveau, groupes.code order by pays_code = 'AUTRES', import_eur + export_eur desc, pays_code
     ) as rang
 from groupes
-left join {{ ref('int_nomenclatures') }} as nomenclatures on nomenclatures.nomenclature = 'PAYS' and groupes.pays_code = nomenclatures.code
+left join {{ ref('int_libelles') }} as nomenclatures
+    on groupes.periode = nomenclatures.periode and nomenclatures.nomenclature = 'PAYS' and groupes.pays_code = nomenclatures.code

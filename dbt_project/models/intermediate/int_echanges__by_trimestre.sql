@@ -12,6 +12,7 @@ select
         when 'departement_inconnu' then departement_source
         when 'produit_inconnu' then a129_code || '/' || cpf4_code
         when 'pays_inconnu' then pays_code
+        when 'pays_echu' then pays_code
         else case when motif_quarantaine is not null then '' end
     end as code_source,
     case when motif_quarantaine is null then coalesce({{ produit_code() }}, 'ZZ') end as produit_code,

@@ -38,7 +38,8 @@ joined as (
     from liens
     inner join {{ ref('int_produits__grouped') }} as produits using (periode, niveau, code, flux, produit_code)
     inner join noeuds_pays using (periode, niveau, code, flux, pays_code)
-    left join {{ ref('int_nomenclatures') }} as nomenclatures on nomenclatures.nomenclature = 'PAYS' and liens.pays_code = nomenclatures.code
+    left join {{ ref('int_libelles') }} as nomenclatures
+        on liens.periode = nomenclatures.periode and nomenclatures.nomenclature = 'PAYS' and liens.pays_code = nomenclatures.code
 )
 
 select

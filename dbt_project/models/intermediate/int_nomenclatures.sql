@@ -1,4 +1,5 @@
--- Every code that may stand in a row, with its labels: the seeds' first, the release's own where the seeds do not know the code.
+-- Every code that may stand in a row, with its labels: the seeds', and the newest of the releases where the seeds do not know the
+-- code. What is printed in a period, which is the release's own word, is in int_libelles.
 with connus as (
     select 'CPF4' as nomenclature, cpf4_code as code, coalesce(libelle_court, libelle) as libelle_court, libelle, true as est_pays, a129_code as parent_code
     from {{ ref('nomenclature_cpf4') }}
@@ -17,15 +18,18 @@ nouveaux as (
     select
         libelles.nomenclature,
         libelles.code,
-        replace(libelles.libelle, '''', '’') as libelle_imprime,
-        case when length(libelles.libelle) <= 40 then libelle_imprime else rtrim(left(libelle_imprime, 39)) || '…' end as libelle_court,
-        libelle_imprime as libelle,
+        {{ libelle_court('libelles.libelle') }} as libelle_court,
+        {{ libelle_imprime('libelles.libelle') }} as libelle,
         true as est_pays,
         null as parent_code
     from {{ ref('stg_douane__libelles') }} as libelles
     anti join connus using (nomenclature, code)
+    where libelles.est_en_vigueur
+    qualify row_number() over (
+        partition by libelles.nomenclature, libelles.code order by vintage desc, rang_archive desc, debut desc, libelles.libelle
+    ) = 1
 )
 
 from connus
 union all
-select * exclude (libelle_imprime) from nouveaux
+from nouveaux

@@ -17,7 +17,7 @@ select
     groupes.*,
     coalesce(nomenclatures.libelle_court, 'Autres produits') as produit,
     coalesce(nomenclatures.libelle, 'Autres produits') as produit_libelle,
-    100.0 * groupes.valeur_eur / sum(groupes.valeur_eur) over (partition by periode, niveau, groupes.code, flux) as part_pct
+    100.0 * groupes.valeur_eur / sum(groupes.valeur_eur) over (partition by groupes.periode, niveau, groupes.code, flux) as part_pct
 from groupes
-left join {{ ref('int_nomenclatures') }} as nomenclatures
-    on nomenclatures.nomenclature = '{{ var("niveau_produit") }}' and groupes.produit_code = nomenclatures.code
+left join {{ ref('int_libelles') }} as nomenclatures
+    on groupes.periode = nomenclatures.periode and nomenclatures.nomenclature = '{{ var("niveau_produit") }}' and groupes.produit_code = nomenclatures.code

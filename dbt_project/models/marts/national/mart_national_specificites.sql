@@ -57,8 +57,9 @@ select
         ecart_france_pts >= {{ var('saillant_pts') }} and compared.valeur_eur >= {{ var('base_min_eur') }}, false
     ) as est_saillant
 from compared
-inner join {{ ref('int_nomenclatures') }} as nomenclatures
+inner join {{ ref('int_libelles') }} as nomenclatures
     on
-        compared.objet_code = nomenclatures.code
+        compared.periode = nomenclatures.periode
+        and compared.objet_code = nomenclatures.code
         and nomenclatures.nomenclature = case compared.objet when 'pays' then 'PAYS' else '{{ var("niveau_produit") }}' end
-order by periode, niveau, compared.code, flux, objet, rang
+order by compared.periode, niveau, compared.code, flux, objet, rang
