@@ -68,6 +68,7 @@ CONTROLES = {
         "pertes",
         "donnees_manquantes",
         "Every territory has its data: no quarter without a row where there were some a year before, and none without any at all.",
+    ),
     "labels_agree_with_seeds": (
         "libelles",
         "libelle",
@@ -96,6 +97,10 @@ CAUSES = {
     "departement_inconnu": INCONNU,
     "produit_inconnu": INCONNU,
     "pays_inconnu": INCONNU,
+    "pays_echu": (
+        "codes of countries that ended before these quarters, and that have several successors or none",
+        "ask the producer which successor is meant; where there is one, add it to dbt_project/seeds/pays_successeurs.csv",
+    ),
     "valeur_vide": ("rows without a value in the release", "ask the producer for the missing values"),
     "valeur_negative": ("corrections written as negative amounts", "ask the producer what they correct"),
 }
