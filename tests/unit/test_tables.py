@@ -355,3 +355,14 @@ def test_tables_of_other_code_are_made_again(tmp_path, monkeypatch):
     tables.build([kept], tmp_path / "tables")
     tables.build([kept], tmp_path / "tables")
     assert unpacked == [kept.id]
+
+
+def test_what_is_set_aside_and_what_disagrees_is_told_with_its_archive(tmp_path):
+    rows = [*[row(valeur=n) for n in range(400)], row(annee=2023, valeur=123), row(region="99", valeur=7)]
+    release = build(tmp_path, rows)
+    told, offenders = tables.beside_their_period([release])
+    assert told == f"1 rows of 2023T1 (123 €) in {NAME}. They are set aside and stand for no quarter."
+    assert offenders == [{"archive": NAME, "trimestres": "2023T1", "lignes": 1, "valeur_eur": 123}]
+    assert tables.standing([release]).keys() == {("E", "2024T1")}
+    told, offenders = tables.contradicting_themselves([release])
+    assert f"1 rows (7 €) in {NAME}" in told and offenders[0]["lignes"] == 1
