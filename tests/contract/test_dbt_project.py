@@ -20,7 +20,8 @@ MARTS = {
     " hors_pays_eur nb_pays nb_produits rang_france solde_eur"
     " taux_couverture_pct quarantaine_eur quarantaine_pct energie_convention_eur valeur_hors_convention_eur"
     " part_region_hors_convention_pct indetermine_eur retours_eur est_rupture est_evolution_lisible est_disponible est_perte_forte"
-    " perte_pct lignes quarantaine_lignes quarantaine_lignes_pct trimestres_manquants departements_manquants valeur_partielle_eur",
+    " perte_pct lignes quarantaine_lignes quarantaine_lignes_pct zones_perdues zones_perdues_pct produits_perdus produits_perdus_pct"
+    " pays_perdus pays_perdus_pct trimestres_manquants departements_manquants manquant_pct valeur_partielle_eur nb_departements",
     "balance": "periode niveau code pays_code pays import_eur export_eur solde_eur rang nb_pays",
     "produits": "periode niveau code flux produit_code produit produit_libelle valeur_eur part_pct rang nb_produits",
     "flux": "periode niveau code flux produit_code produit produit_libelle produit_rang produit_valeur_eur produit_nb"

@@ -148,7 +148,11 @@ def test_an_empty_mart_is_found(built: Built) -> None:
 def test_a_key_that_stands_twice_or_is_null_is_found(built: Built) -> None:
     for name, relation in of_kind(built, "is_unique_by").items():
         key = built.tests[name]["test_metadata"]["kwargs"]["columns"]
-        twice = f"union all (select * from {built.relation(name, relation)} limit 1)"
+        quoted = built.relation(name, relation)
+        if not built.con.execute(f"from {quoted} limit 1").fetchall():
+            assert relation == "mart_national_pertes"  # empty when every row counts: the comparison with pandas sees its keys
+            continue
+        twice = f"union all (select * from {quoted} limit 1)"
         assert built.found(name, relation, "", twice) == 1, name
         for column in key:
             assert built.found(name, relation, f"replace (null as {column})"), (name, column)
