@@ -1,6 +1,6 @@
 """The label files of an archive against our seeds: codes that only one side knows, labels that differ, encodings.
 
-Add here: another companion file. Keep out: how a run reads them (`archive/inspect.py`), which label is printed (dbt).
+Add here: another companion file. Keep out: how a run reads them (`archive/labels.py`), which label is printed (dbt).
 """
 
 import csv
@@ -10,7 +10,8 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.archive.inspect import UNDATED, Contents, read_labels
+from pipeline.archive import labels
+from pipeline.archive.inspect import UNDATED, Contents
 from pipeline.doctor.finding import Finding, shown
 from pipeline.doctor.sample import encoding_of, seed
 
@@ -28,22 +29,19 @@ def look(path: Path, contents: Contents, known: dict[str, set[str]]) -> list[Fin
                 encodings[member] = encoding_of(archive.read(member))
         zones = next((member for member in encodings if ZONES.search(member)), None)
         payload = archive.read(zones) if zones else b""
-    rows = read_labels(path, contents)
+    rows = labels.read(path, contents)
     month = f"{datetime.now(UTC):%Y%m}" if contents.vintage == UNDATED else contents.vintage
     findings = []
     for nomenclature in sorted(set(contents.label_members.values())):
-        ours = {
-            code: (label, debut, fin) for kind, code, label, debut, fin in rows if kind == nomenclature and debut <= month <= fin
-        }
-        known[nomenclature] = {code for kind, code, *_ in rows if kind == nomenclature}
+        own = [row for row in rows if row.nomenclature == nomenclature]
+        in_force = {row.code: row.libelle for row in own if row.debut <= month <= row.fin}
+        known[nomenclature] = {row.code for row in own}
         said = ", ".join(
             f"{Path(member).name} ({encodings[member]})"
             for member, kind in contents.label_members.items()
             if kind == nomenclature
         )
-        findings.append(
-            _compared(nomenclature, {code: label for code, (label, _, _) in ours.items()}, len(known[nomenclature]), said, month)
-        )
+        findings.append(_compared(nomenclature, in_force, len(known[nomenclature]), said, month))
     return findings + ([_zones(payload, f"{zones} ({encodings[zones]})")] if zones else [])
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.archive import labels as label_files
 from pipeline.archive import rows
 from pipeline.archive.fetch import Offer
-from pipeline.archive.inspect import Received, digest, inspect, read_labels
+from pipeline.archive.inspect import Received, digest, inspect
 from pipeline.doctor import archive as looked_into
 from pipeline.doctor import source as look
 from pipeline.errors import ReleaseError
@@ -188,7 +189,7 @@ def test_members_packed_otherwise(tmp_path: Path, method: int, is_read: bool) ->
 @pytest.mark.parametrize("name", [None, "A129.txt", "Libelles/nomenclature_produits.csv", "Liste des pays.txt"])
 def test_label_files_that_are_missing_or_called_otherwise(tmp_path: Path, name: str | None) -> None:
     path = write_archive(tmp_path / EXPORT, year(), labels={name: b"DE;Allemagne;190001;999912\r\n"} if name else {})
-    assert read_labels(path, inspect(path)) == [], "our own are printed"
+    assert label_files.read(path, inspect(path)) == [], "our own are printed"
     assert facts(path, tmp_path)["lignes"] == 4
 
 
