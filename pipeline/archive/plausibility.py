@@ -453,10 +453,10 @@ def _cause(facts: Facts, known: Known, flux: str, allowed: Allowed, found: list[
     if best is None:
         return (
             "none of those that were tested for explains it: amounts in k€, M€ or cents, value and mass exchanged, rows written"
-            " twice, values that are zero or empty, one giant row, rows of another quarter, a file that was cut, rows that are missing"
+            " twice, values that are zero or empty, one giant row, a file that was cut, rows that are missing"
             " beside what is known",
             "aucune de celles qui ont été essayées n’explique cela\u00a0: montants en k€, en M€ ou en centimes, valeur et masse "
-            "échangées, lignes écrites deux fois, valeurs nulles ou vides, une ligne démesurée, lignes d’un autre trimestre, fichier "
+            "échangées, lignes écrites deux fois, valeurs nulles ou vides, une ligne démesurée, fichier "
             "coupé, lignes manquantes par rapport à ce qui est connu",
         )
     _, cause, left = best
@@ -525,17 +525,6 @@ def _causes(facts: Facts, known: Known, allowed: Allowed) -> Iterator[Cause]:
     yield from _giants(facts)
     cut = list(_cut(facts))
     yield from cut
-    most = max(fact["lignes"] for fact in facts.values())
-    strays = [q for q, fact in facts.items() if fact["lignes"] < most / 100]
-    if strays:
-        told = ", ".join(f"{q} with {facts[q]['lignes']:,} rows" for q in strays)
-        dit = liste([f"{q} ({nombre(facts[q]['lignes'])} lignes)" for q in strays])
-        others = {q: fact for q, fact in facts.items() if q not in strays}
-        yield Cause(
-            f"rows of another period stand in the file: {told}",
-            f"des lignes d’une autre période dans le fichier\u00a0: {dit}",
-            others,
-        )
     yield from [] if cut else _missing(facts, known)
 
 

@@ -57,7 +57,7 @@ def test_what_does_not_exist_is_found_out() -> None:
 
 
 def test_every_setting_about_the_source_is_named() -> None:
-    about_outputs = {"home", "source", "periode", "vintage", "niveau_produit", "logo", "accept"}
+    about_outputs = {"home", "source", "periode", "vintage", "niveau_produit", "logo", "accept", "ui_hosts", "ui_read_only"}
     named = set(re.findall(r"`COMEX_(\w+)`", TEXT))
     assert {name for name in Settings.model_fields if name.upper() not in named} == about_outputs
 

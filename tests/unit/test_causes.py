@@ -96,7 +96,7 @@ def tar(payload: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("payload", "form"),
     [
-        (gzip.compress(GOOD), "gzip"),
+        (gzip.compress(GOOD, mtime=0), "gzip"),
         (tar(GOOD), "tar"),
         (b"7z\xbc\xaf\x27\x1c\0\4" + b"x" * 90, "7z"),
         (b"Rar!\x1a\x07\1\0" + b"x" * 90, "RAR"),
@@ -219,7 +219,7 @@ TEXTS = {
     "cut_row": [GOOD + b"E;1;2024;94;03;C2"],
     "open_quote": [GOOD.replace(b"DE", b'"DE', 1)],
     "page_inside": [b"<html><body>503</body></html>"],
-    "packed_twice": [gzip.compress(GOOD), b"PK\3\4" + b"x" * 90],
+    "packed_twice": [gzip.compress(GOOD, mtime=0), b"PK\3\4" + b"x" * 90],
     "zero_bytes": [GOOD.replace(b"DE", b"D\0", 1), GOOD.rstrip() + bytes(400), bytes(400), GOOD + bytes(40) + GOOD],
     "ctrl_z": [GOOD + b"\x1a" + GOOD, GOOD.replace(b"DE", b"D\x1a", 1)],
     "not_utf_8": [GOOD.replace(b"DE", b"D\xc9", 1), GOOD.replace(b"1000", b"1\xa0000")],
@@ -269,7 +269,7 @@ ROWS = {
     "scientific": text([*year(), *amounts("1,2E+07", "1e6")]),
     "spreadsheet_errors": text([*year(), *amounts("#REF!", "#N/A")]),
     "zero_decimals": text(amounts("1234.0", "5.00")),
-    "too_long": text([*year(), *amounts("9" * 17)]),
+    "too_long": text([*year(), *amounts("9" * 19)]),
     "cents": text(amounts(*(f"{n * 1000}.{n:02d}" for n in range(10, 40)))),
     "keuro": text(amounts(*(f"{n},5" for n in range(10, 40)), masse=1000)),
     "decimals": text([*year(), *amounts("12,5")]),

@@ -32,7 +32,9 @@ def labels() -> dict[str, bytes]:
     """Label files in the customs' names, columns and encodings, from our seeds."""
     a129 = "".join(f'{r["a129_code"]};"{r["libelle_douane"]}";200901;999912\r\n' for r in seed("nomenclature_a129"))
     cpf4 = "".join(f'{r["cpf4_code"]};"{r["libelle_douane"]}";201501;999912\r\n' for r in seed("nomenclature_cpf4"))
-    pays = "".join(f"{r['pays_code']};{r['libelle_douane']};{r['debut']};{r['fin']}\r\n" for r in seed("pays"))
+    pays = "".join(
+        f"{r['pays_code']};{r['libelle_douane']};{r['debut']};{r['fin']}\r\n" for r in seed("pays") if r["libelle_douane"]
+    )
     zones = "".join(
         f"{r['douane_code']};{r['libelle_douane']};{r['region_douane_code']};{r['region_libelle_douane']}\r\n"
         for r in seed("departements")
@@ -361,15 +363,20 @@ def test_label_files_that_differ_from_ours(tmp_path: Path) -> None:
         other["Libelle_PAYS.txt"].replace(b"AD;Andorre", b"AD;Principaut\xc3\xa9 d'Andorre") + b"YX;Nouveau;202501;999912\r\n"
     )
     other["Libelle_A129.txt"] = b"\r\n".join(other["Libelle_A129.txt"].split(b"\r\n")[1:])
-    other["Libelle_CPF4_rev2.1.txt"] = b"<html>"
     other["Departement_region.txt"] = b"".join(line + b";84;X\r\n" for line in other["Departement_region.txt"].splitlines())
     findings = inside(tmp_path, labels=other)
     found = by_subject(findings)
     assert found["labels PAYS"].facts["unknown"] == ["YX"]
     assert found["labels PAYS"].facts["differ"] == ["AD: Principauté d'Andorre - ours: Andorre"]
     assert found["labels A129"].facts["missing"] == [seed("nomenclature_a129")[0]["a129_code"]]
-    assert bad(findings) == {"labels CPF4"}
+    assert bad(findings) == set()
     assert found["zones"].facts["columns"] == [6] and found["zones"].verdict == "to watch"
+
+
+def test_a_label_file_that_a_run_would_refuse_is_told_in_the_same_words(tmp_path: Path) -> None:
+    findings = inside(tmp_path, labels=labels() | {"Libelle_CPF4_rev2.1.txt": b"<html>"})
+    assert bad(findings) == {"label files"}
+    assert "Libelle_CPF4_rev2.1.txt, line 1" in str(by_subject(findings)["label files"])
 
 
 @pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("utf-8", "\r")])

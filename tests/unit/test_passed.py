@@ -53,12 +53,12 @@ def test_each_file_that_is_passed_over_in_a_folder_has_its_reason(place, tmp_pat
 
 def test_a_run_tells_them_and_they_stop_and_withdraw_nothing(place, tmp_path):
     paths = Paths(tmp_path / "home")
-    taken = intake.take(Settings(source=str(place), home=paths.home), paths)
+    taken = intake.take(Settings(source=str(place), home=paths.home, accept="plausibility"), paths)
     [told] = taken.told_all(tables.build(taken.kept, paths.raw_tables))
     assert "7 of what is there was passed over: 2013-stat-regional-ce-export.zip (no member" in str(told)
     assert all((told.where, told.cause, told.remedy))
     (place / IMPORT).unlink()
-    again = intake.take(Settings(source=str(place), home=paths.home), paths)
+    again = intake.take(Settings(source=str(place), home=paths.home, accept="plausibility"), paths)
     assert f"{IMPORT} (vintage 202502) is on offer no more" in "".join(
         map(str, again.told_all(tables.build(again.kept, paths.raw_tables)))
     )
@@ -66,7 +66,7 @@ def test_a_run_tells_them_and_they_stop_and_withdraw_nothing(place, tmp_path):
 
 def test_a_period_that_is_not_there_names_what_may_hold_it(place, tmp_path):
     paths = Paths(tmp_path / "home")
-    taken = intake.take(Settings(source=str(place), home=paths.home), paths)
+    taken = intake.take(Settings(source=str(place), home=paths.home, accept="plausibility"), paths)
     releases = tables.build(taken.kept, paths.raw_tables)
     with pytest.raises(DataError) as caught:
         tables.choose_period(releases, "2013", taken.passed_over)

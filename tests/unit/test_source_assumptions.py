@@ -209,10 +209,11 @@ def test_the_table_of_zones_in_other_shapes(tmp_path: Path, line: str | None, en
 @pytest.mark.parametrize("mark", ["c", "s", "ND", "*", "-"])
 def test_values_replaced_by_a_mark(tmp_path: Path, mark: str) -> None:
     path = write_archive(tmp_path / EXPORT, [row(trimestre=n, valeur=mark) for n in (1, 2, 3, 4)])
+    received = Received(path.name, path, digest(path), inspect(path))
     with pytest.raises(ReleaseError) as caught:
-        facts(path, tmp_path)
-    assert "4 of 4" in caught.value.expected_found
-    assert f";{mark};" in str(caught.value)
+        rows.refuse_suppressed(received, rows.extract(received, tmp_path / "tables"))
+    assert "4 of 4" in caught.value.expected_found and f"« {mark} »" in str(caught.value)
+    assert caught.value.check == "values_are_published"
 
 
 def known(name: str, column: str) -> set[str]:
