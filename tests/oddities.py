@@ -78,12 +78,12 @@ def odd(flux: str, trimestre: int, annee: int) -> list[Row]:
     ]
 
 
-def flow(flux: str, annee: int, graine: int, trimestres: tuple[int, ...] = (1, 2, 3, 4)) -> list[Row]:
-    """A flow of all zones but the peculiar ones, with odd rows in its first quarter."""
+def flow(flux: str, annee: int, graine: int, trimestres: tuple[int, ...] = (1, 2, 3, 4), *, is_whole: bool = False) -> list[Row]:
+    """A flow of all zones but the peculiar ones, with odd rows in its first quarter; `is_whole`: nothing stops coming."""
     peculiar = {UN_PAYS, EGALITES, HORS_PAYS, NOUVEAUX} | ({SANS_EXPORT} if flux == "E" else set())
     lignes = 24 if annee == 2023 else 12  # twice as many as a year later
     rows = [fields for fields in country(flux, annee, graine, trimestres, lignes) if fields[3] not in peculiar]
-    if annee > 2023:
+    if annee > 2023 and not is_whole:
         gone = {(PARTI[1], quarter) for quarter in trimestres} | ({TROUE} if flux == "E" else set())
         rows = [
             (*fields[:3], RECODE[1], *fields[4:]) if fields[3] == RECODE[0] else fields
@@ -93,7 +93,7 @@ def flow(flux: str, annee: int, graine: int, trimestres: tuple[int, ...] = (1, 2
     return [*rows, *odd(flux, trimestres[0], annee)]
 
 
-def write_oddities(place: Path) -> Path:
+def write_oddities(place: Path, *, is_whole: bool = False) -> Path:
     """Two full years, an older vintage of the second, and the five last quarters: which stands is said by flow and quarter.
 
     The page links absolute addresses, as if saved from the web, and another product that is not to be taken.
@@ -105,10 +105,15 @@ def write_oddities(place: Path) -> Path:
         names.append(name)
 
     for flux, word in (("E", "export"), ("I", "import")):
-        archive(f"202402-Regional-2023-{word}.zip", flow(flux, 2023, 1))
-        archive(f"202410-Regional-2024-{word}.zip", flow(flux, 2024, 2, (1, 2, 3, 4) if flux == "E" else (2, 3)))
-        archive(f"202502-Regional-2024-{word}.zip", flow(flux, 2024, 3))
-        last = [*flow(flux, 2024, 4, (1, 2, 3, 4) if flux == "E" else (3, 4)), *flow(flux, 2025, 5, (1,))]
+        archive(f"202402-Regional-2023-{word}.zip", flow(flux, 2023, 1, is_whole=is_whole))
+        archive(
+            f"202410-Regional-2024-{word}.zip", flow(flux, 2024, 2, (1, 2, 3, 4) if flux == "E" else (2, 3), is_whole=is_whole)
+        )
+        archive(f"202502-Regional-2024-{word}.zip", flow(flux, 2024, 3, is_whole=is_whole))
+        last = [
+            *flow(flux, 2024, 4, (1, 2, 3, 4) if flux == "E" else (3, 4), is_whole=is_whole),
+            *flow(flux, 2025, 5, (1,), is_whole=is_whole),
+        ]
         archive(f"202505-stat-regional-ce-{word}.zip", last, f"REGIONAL_CPF4PAYS{flux}.txt")
     links = "\n".join(f'<a href="https://www.douane.gouv.fr/sites/default/files/{name}">{name}</a>' for name in names)
     page = f'<html><body><a href="202502-National-2024-import.zip">base nationale</a>\n{links}</body></html>'

@@ -29,7 +29,7 @@ FIELDS, TEXT, DATES, ONCE = (
 )
 VERDICTS = {  # as sentences
     FIELDS: "Each line of a label file has a code and a label, and dates of validity or none, of plausible length.",
-    TEXT: "Label files are UTF-8 or Windows-1252, without replacement, control or direction characters.",
+    TEXT: "Label files are UTF-8 or Windows-1252, without replacement or control characters, and no sign of direction in a code.",
     DATES: "Dates of validity in label files are months, AAAAMM, the first before the last.",
     ONCE: "No label file gives a code two labels for the same months.",
 }
@@ -38,6 +38,7 @@ MONTH = re.compile(r"\d{4}(0[1-9]|1[0-2])")
 # Bytes of other code pages that Windows-1252 reads as these signs, which no French label holds: DOS 850, Mac Roman.
 FOREIGN = set("‚ƒ„†‡ˆ‰Š‹Ž˜š›ž¢£¤¥¦¨¬¯¶¸¹¾¿þýÞÝ")
 TWICE = re.compile("[ÃÂ][\u0080-\u00bf]|â€")  # UTF-8 read as Windows-1252 and written again
+# Signs that turn what follows around. A label may hold them: print and pages leave them out, and a check names them.
 DIRECTION = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 REVISION = re.compile(r"(?i)rev[ ._-]*(\d(?:\.\d)?)|(?:naf|na|cpf)[ ._-]*(20\d\d)|[ ._-](20\d\d)(?!\d)")
 
@@ -106,7 +107,7 @@ def _checked(fields: list[str], where: str) -> tuple[str, str, str, str]:
     shown = _shown(";".join(fields))
     if (longest := max(map(len, fields))) > MAX_LABEL:
         raise _too_long(where, f"a field of {longest:,} characters, {shown}", is_quoted=any("\n" in field for field in fields))
-    if bad := next((sign for field in fields for sign in field if _is_unprintable(sign)), None):
+    if bad := next((sign for n, field in enumerate(fields) for sign in field if _is_unprintable(sign, n == 1)), None):
         raise _refused(
             TEXT,
             f"Codes and labels that can be printed were expected; found U+{ord(bad):04X} ({_named(bad)}): {shown}.",
@@ -217,8 +218,8 @@ def _cause_of_fields(fields: list[str]) -> str:
     return "a code that was lost or damaged, or a header line"
 
 
-def _is_unprintable(sign: str) -> bool:
-    return unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign in DIRECTION
+def _is_unprintable(sign: str, is_label: bool) -> bool:
+    return unicodedata.category(sign) in ("Cc", "Zl", "Zp") or (sign in DIRECTION and not is_label)
 
 
 def _named(sign: str) -> str:

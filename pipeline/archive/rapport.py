@@ -93,7 +93,7 @@ TEXTES = {
         "un séparateur dans un libellé sans guillemets, un guillemet non fermé, ou un fichier qui n’est pas une table",
     ),
     "labels_are_plain_text": Texte(
-        "Les fichiers de libellés sont en UTF-8 ou en Windows-1252, sans caractère de contrôle, de sens d’écriture ou de remplacement.",
+        "Les fichiers de libellés sont en UTF-8 ou en Windows-1252, sans caractère de contrôle ou de remplacement, et sans signe de sens d’écriture dans un code.",
         "{trouve}.",
         "un fichier converti ou réenregistré avant son arrivée, ou endommagé",
     ),

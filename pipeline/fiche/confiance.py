@@ -115,7 +115,7 @@ def _seuil(regle: Mapping[str, str], colonne: str, sens: str) -> str:
     return f"{sens} {millions(seuil) if regle['unite'] == '€' else nombre(seuil) + INSECABLE + regle['unite']}"
 
 
-def _tableau_regles(perte_max_pct: float) -> Tableau:
+def _tableau_regles(note: Ligne) -> Tableau:
     lignes = tuple(
         (
             insecables(regle["raison"]),
@@ -124,7 +124,7 @@ def _tableau_regles(perte_max_pct: float) -> Tableau:
         for nom, regle in _regles().items()
     )
     perte = insecables("Données qui manquent : lignes tenues à l’écart, en nombre ou en valeur")
-    lignes = ((perte, "–", f"plus de {nombre(perte_max_pct, 1).removesuffix(',0')}{INSECABLE}%"), *lignes)
+    lignes = ((perte, "–", f"plus de {note.dit('perte_max_pct', pct)}"), *lignes)
     return Tableau(
         "Comment la note est établie",
         (Colonne("Règle", nombre=False, largeur=4), Colonne("Réserve"), Colonne("Forte réserve")),
@@ -155,7 +155,7 @@ def fiabilite(territoire: Territoire, reperes: Mapping[str, Ligne], donnees: Don
             tuple(insecables(f"{majuscule(texte)}.") for texte in ne_permet_pas(territoire, notes)),
         ),
         _tableau_conventions(territoire, reperes, donnees, source),
-        *([_tableau_regles(notes["export"]["perte_max_pct"])] if notes else []),
+        *([_tableau_regles(notes["export"])] if notes else []),
     ]
     return tuple(blocs)
 

@@ -150,7 +150,8 @@ def test_a_key_that_stands_twice_or_is_null_is_found(built: Built) -> None:
         key = built.tests[name]["test_metadata"]["kwargs"]["columns"]
         quoted = built.relation(name, relation)
         if not built.con.execute(f"from {quoted} limit 1").fetchall():
-            assert relation == "mart_national_pertes"  # empty when every row counts: the comparison with pandas sees its keys
+            # Empty when every row counts and every label is known: the comparison with pandas sees their keys.
+            assert relation in ("mart_national_pertes", "mart_national_libelles")
             continue
         twice = f"union all (select * from {quoted} limit 1)"
         assert built.found(name, relation, "", twice) == 1, name

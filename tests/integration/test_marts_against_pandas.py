@@ -779,12 +779,16 @@ def complete_reperes(reperes: Rows, totals: dict[tuple, int], ends: dict[str, in
         local = r["niveau"] == "departement"
         region = ("region", regions[r["code"]], flux) if local else None
         sold, bought = (there(p, r["niveau"], r["code"], f) for f in ("export", "import"))
-        both = sold is not None and bought is not None
         r |= {
             "valeur_precedente_eur": former,
             "evolution_pct": change,
             "est_evolution_lisible": bool(
-                change is not None and former >= 10_000_000 and not r["est_rupture"] and abs(euros - former) <= 2 * former
+                change is not None
+                and euros is not None
+                and former is not None
+                and former >= 10_000_000
+                and not r["est_rupture"]
+                and abs(euros - former) <= 2 * former
             ),
             "part_region_pct": pct(euros, totals[p, *region]) if region and euros is not None else None,
             "part_france_pct": None if euros is None else pct(euros, totals[p, "france", "FR", flux]),
@@ -795,8 +799,8 @@ def complete_reperes(reperes: Rows, totals: dict[tuple, int], ends: dict[str, in
             if local and euros is not None and not r["est_perte_forte"]
             else None,
             "nb_departements": len(known) if local else None,
-            "solde_eur": sold - bought if both else None,
-            "taux_couverture_pct": pct(sold, bought) if both else None,
+            "solde_eur": None if sold is None or bought is None else sold - bought,
+            "taux_couverture_pct": None if sold is None or bought is None else pct(sold, bought),
         }
 
 
@@ -958,6 +962,9 @@ def test_a_check_on_plausibility_tells_how_many_and_the_farthest(odd: Warehouse,
             assert {(r["niveau"], r["code"], r["flux"]) for r in offenders} == {
                 (r["niveau"], r["code"], r["flux"]) for r in marked
             }
+        elif sujet == "libelles":
+            mine = [r for r in odd_expected["libelles"] if r["periode"] == "2024" and r["regle"] == rule]
+            assert (f"{check}, 2024: {len(mine)} differ. " in words) == bool(mine) and len(offenders) == len(mine)
         elif rule:
             mine = [r for r in odd_expected["plausibilite"] if r["periode"] == "2024" and r["regle"] == rule]
             assert f"{check}, 2024: {len(mine)} found. The farthest: " in words

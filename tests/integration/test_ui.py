@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
         while not (ready := re.search(r"^Dagster UI on (http://127\.0\.0\.1:(\d+))$", said.read_text("utf-8"), re.MULTILINE)):
             assert process.poll() is None, said.read_text("utf-8")
             time.sleep(0.1)
-        yield SimpleNamespace(process=process, url=ready[1], port=int(ready[2]), said=said)
+        yield SimpleNamespace(process=process, url=ready[1], port=int(ready[2]), said=said, home=str(work / "home"))
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -308,13 +308,13 @@ def test_the_documented_proxy_asks_for_a_password_and_the_guard_still_stands(
             assert "connection_ack" in opened.recv(60)
 
 
-def members(session: int) -> list[str]:
-    """The command lines of the processes that still run in a session."""
+def members(home: str) -> list[str]:
+    """The command lines of the processes that still run for a home, in whatever session: it stands in their environment."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (place / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
+            state = (place / "stat").read_text().rpartition(")")[2].split()[0]
+            if f"COMEX_HOME={home}\0".encode() in (place / "environ").read_bytes() and state != "Z":
                 found.append((place / "cmdline").read_text().replace("\0", " "))
         except OSError:
             continue
@@ -323,16 +323,16 @@ def members(session: int) -> list[str]:
 
 def test_ctrl_c_ends_all_of_it(server: SimpleNamespace) -> None:
     """The last test on this server: as a terminal does, the whole group is told, twice."""
-    assert any("dagster-daemon" in line for line in members(server.process.pid))
+    assert any("dagster-daemon" in line for line in members(server.home))
     os.killpg(server.process.pid, signal.SIGINT)
     time.sleep(0.2)
     os.killpg(server.process.pid, signal.SIGINT)
-    assert server.process.wait(timeout=120) == 0
+    assert server.process.wait(timeout=120) == 130
     for _ in range(600):
-        if not members(server.process.pid):
+        if not members(server.home):
             break
         time.sleep(0.1)
-    assert members(server.process.pid) == []
+    assert members(server.home) == []
     assert "Traceback" not in server.said.read_text("utf-8")
 
 

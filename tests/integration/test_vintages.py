@@ -76,7 +76,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("built") / "home"
-    done = comex(home, source, "--departement", "94")
+    done = comex(home, source, "--departement", "94", "--accept", "plausibility")
     assert done.returncode == 0, done.stderr
     assert "4 new archives, 0 unchanged" in done.stdout
     assert "202508-Regional-2024-export.zip (export, vintage 202508): 4 quarters revised (2024T1" in done.stdout
@@ -133,7 +133,19 @@ def killed(home: Path, source: Path, moment: str, *arguments: str) -> None:
     """A run whose processes are all ended at once, as a power cut does, at a moment that its files tell."""
     paths = Paths(home)
     reached = MOMENTS[moment]
-    command = [COMEX, "build", "--home", str(home), "--source", str(source), "--departement", "94", *arguments]
+    command = [
+        COMEX,
+        "build",
+        "--home",
+        str(home),
+        "--source",
+        str(source),
+        "--departement",
+        "94",
+        "--accept",
+        "plausibility",
+        *arguments,
+    ]
     with (home / "killed.log").open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
         deadline = time.monotonic() + 200

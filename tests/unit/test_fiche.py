@@ -196,7 +196,7 @@ def test_a_flow_whose_data_are_missing_is_not_a_zero() -> None:
     )
     for mart in ("balance", "produits", "flux"):
         frame = portrait.frames[mart]
-        portrait.frames[mart] = frame.iloc[:0] if mart == "balance" else frame[frame["flux"] == "import"].reset_index(drop=True)
+        portrait.frames[mart] = frame.query("flux == 'import'" if mart != "balance" else "index < 0").reset_index(drop=True)
     made = fiche_of(portrait)
     plain = [text.replace("\u00a0", " ") for text in texts(made)]
     values = [delier(repere.valeur).replace("\u00a0", " ") for repere in made.couverture.reperes]

@@ -9,6 +9,7 @@ from pipeline.archive import intake, labels
 from pipeline.archive.inspect import inspect
 from pipeline.archive.intake import BLOCKING
 from pipeline.archive.labels import DATES, FIELDS, ONCE, TEXT
+from pipeline.charts.texte import imprimable, indessinables
 from pipeline.errors import ReleaseError
 from pipeline.paths import Paths
 from tests.archives import keep, take, write_archive, year
@@ -97,8 +98,8 @@ REFUSED = [
     (TEXT, "BR;BrÃ©sil;190001;999912\r\n", "converted twice"),
     (TEXT, "BR;Br\x00sil;190001;999912\r\n", "found U+0000"),
     (TEXT, "BR;Br\x1b[31msil;190001;999912\r\n", "found U+001B"),
-    (TEXT, "BR;Br\u202elisé;190001;999912\r\n", "found U+202E (right-to-left override)"),
-    (TEXT, "BR;Br\u2067lisé;190001;999912\r\n", "turns what follows around"),
+    (TEXT, "B\u202eR;Brésil;190001;999912\r\n", "found U+202E (right-to-left override)"),
+    (TEXT, "B\u2067R;Brésil;190001;999912\r\n", "turns what follows around"),
     (TEXT, 'BR;"Brésil;190001;999912\r\nCL;Chili\r\n', "a quotation mark that is not closed on its line"),
     (TEXT, "\x1a", "an end-of-file mark of DOS"),
     (DATES, "BR;Brésil;2009-01;999912\r\n", "dates in another notation"),
@@ -145,7 +146,7 @@ def test_two_files_of_a_kind_that_contradict_each_other_are_refused(tmp_path):
 
 def test_an_archive_that_an_older_version_kept_is_told_with_the_command_that_takes_it_out(tmp_path):
     paths, place = Paths(tmp_path / "home"), tmp_path / "source"
-    bad = write_archive(tmp_path / "bad" / NAME, year(), labels={"Libelle_PAYS.txt": b"DE;\xe2\x80\xaex\r\n"})
+    bad = write_archive(tmp_path / "bad" / NAME, year(), labels={"Libelle_PAYS.txt": b"D\xe2\x80\xaeE;x\r\n"})
     kept = keep(bad, paths.raw / "source")
     write_archive(place / "202502-Regional-2024-import.zip", year("I"))
     command = f"comex archive remove {kept.id} --home {paths.home}"
@@ -153,7 +154,7 @@ def test_an_archive_that_an_older_version_kept_is_told_with_the_command_that_tak
         take(place, paths)
     assert command in caught.value.remedy and caught.value.check == TEXT
     assert "202502-Regional-2024-import.zip" in json.dumps(list(map(str, (paths.raw / "source").rglob("*.zip"))))
-    write_archive(place / NAME, year(), labels={"Libelle_PAYS.txt": b"DE;\xe2\x80\xaex\r\n"})
+    write_archive(place / NAME, year(), labels={"Libelle_PAYS.txt": b"D\xe2\x80\xaeE;x\r\n"})
     with pytest.raises(ReleaseError) as caught:  # still on offer, with the same bytes
         take(place, paths)
     assert command in caught.value.remedy
@@ -161,3 +162,9 @@ def test_an_archive_that_an_older_version_kept_is_told_with_the_command_that_tak
 
 def test_all_verdicts_on_labels_block():
     assert set(labels.VERDICTS) <= set(intake.BLOCKING)
+
+
+def test_a_sign_of_direction_in_a_label_is_kept_as_data_and_left_out_of_print(tmp_path):
+    [label] = read(tmp_path, {"Libelle_PAYS.txt": "Y5;Pays \u202eenvers\u202c;190001;999912\r\n".encode()})
+    assert label.libelle == "Pays \u202eenvers\u202c"
+    assert imprimable(label.libelle) == "Pays envers" and indessinables([label.libelle]) == ["\u202c", "\u202e"]

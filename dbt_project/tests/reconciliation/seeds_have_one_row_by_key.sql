@@ -4,6 +4,7 @@
     'departement_alias': ['code_source'],
     'regions': ['region_code'],
     'pays': ['pays_code'],
+    'pays_successeurs': ['pays_code', 'fin'],
     'nomenclature_cpf4': ['cpf4_code'],
     'nomenclature_a129': ['a129_code'],
     'nomenclature_a38': ['a38_code'],
