@@ -94,7 +94,9 @@ def _rows(payload: bytes, nomenclature: str, fichier: str, where: str) -> Iterat
             while fields and not fields[-1]:
                 fields.pop()
             is_header = count == 0 and fields and fields[0].casefold().startswith("code")
-            if fields and not is_header:
+            if (
+                fields and not is_header and (len(fields) == 1 or fields[1])
+            ):  # a code without a label says nothing: ours is printed
                 yield Label(nomenclature, *_checked(fields, f"{where}, line {reader.line_num:,}"), fichier, told)
     except csv.Error as error:  # the module's own limit on a field, 128 KiB
         line = text.splitlines()[reader.line_num - 1]
@@ -105,6 +107,8 @@ def _rows(payload: bytes, nomenclature: str, fichier: str, where: str) -> Iterat
 def _checked(fields: list[str], where: str) -> tuple[str, str, str, str]:
     """Code, label, first and last month of a line."""
     shown = _shown(";".join(fields))
+    if len(fields) > 1 and ";" not in fields[1]:  # with one, the line end is that of a line whose quotation mark was not closed
+        fields = [fields[0], re.sub(r"[\t\r\n]+", " ", fields[1]), *fields[2:]]
     if (longest := max(map(len, fields))) > MAX_LABEL:
         raise _too_long(where, f"a field of {longest:,} characters, {shown}", is_quoted=any("\n" in field for field in fields))
     if bad := next((sign for n, field in enumerate(fields) for sign in field if _is_unprintable(sign, n == 1)), None):

@@ -168,3 +168,13 @@ def test_a_sign_of_direction_in_a_label_is_kept_as_data_and_left_out_of_print(tm
     [label] = read(tmp_path, {"Libelle_PAYS.txt": "Y5;Pays \u202eenvers\u202c;190001;999912\r\n".encode()})
     assert label.libelle == "Pays \u202eenvers\u202c"
     assert imprimable(label.libelle) == "Pays envers" and indessinables([label.libelle]) == ["\u202c", "\u202e"]
+
+
+def test_a_label_on_two_lines_between_quotation_marks_is_one_line(tmp_path):
+    [label] = read(tmp_path, {"Libelle_PAYS.txt": b'Y7;"ligne\r\nsuivante";190001;999912\r\n'})
+    assert (label.code, label.libelle, label.fin) == ("Y7", "ligne suivante", "999912")
+
+
+def test_a_code_without_a_label_says_nothing(tmp_path):
+    [label] = read(tmp_path, {"Libelle_PAYS.txt": "YD;;190001;999912\r\nYD;Yémen du Sud;190001;199012\r\n".encode()})
+    assert label.libelle == "Yémen du Sud"
